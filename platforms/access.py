@@ -1,0 +1,131 @@
+"""Who may see and do what: the one place that knows. What is not granted here is denied.
+
+The matrix of roles and rights stands in `ROLE_RIGHTS` and `SCOPE_RIGHTS`; `scope()` turns it into a queryset, so that a
+row that somebody may not see does not exist for them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist, PermissionDenied
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest
+
+from platforms.models import ApiToken, Membership, Platform, User
+
+M = TypeVar("M", bound=Model)
+
+
+class Right(StrEnum):
+    """What somebody may do on a platform."""
+
+    BELONG = "belong"  # know that it is there: refused with 403, where a stranger gets 404
+    VIEW = "view"  # its fields, vendors, module states, configs without secrets, history, changes
+    CHANGE = "change"  # its fields and vendors
+    SWITCH = "switch"  # switch and configure its modules
+    MEMBERS = "members"  # its members and tokens
+    OPERATE = "operate"  # create and delete platforms; switch restricted modules: superusers only
+
+
+ROLE_RIGHTS: Mapping[str, frozenset[Right]] = {
+    Membership.Role.ADMIN: frozenset({Right.BELONG, Right.VIEW, Right.CHANGE, Right.SWITCH, Right.MEMBERS}),
+    Membership.Role.VIEWER: frozenset({Right.BELONG, Right.VIEW}),
+    Membership.Role.VENDOR: frozenset({Right.BELONG}),
+}
+SCOPE_RIGHTS: Mapping[str, frozenset[Right]] = {
+    ApiToken.Scope.READ: frozenset({Right.BELONG, Right.VIEW}),
+    ApiToken.Scope.WRITE: frozenset({Right.BELONG, Right.VIEW}),
+    ApiToken.Scope.ADMIN: frozenset({Right.BELONG, Right.VIEW, Right.CHANGE, Right.SWITCH, Right.OPERATE}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who asks: a user, and the token they came with, if any."""
+
+    user: User | AnonymousUser
+    token: ApiToken | None = None
+
+    @classmethod
+    def of(cls, request: HttpRequest) -> "Actor":
+        """Return who makes this request, Django's or DRF's."""
+        token = getattr(request, "auth", None)
+        return cls(user=request.user, token=token if isinstance(token, ApiToken) else None)
+
+    @property
+    def user_id(self) -> int | None:
+        """The user's number; None for nobody."""
+        return self.user.pk
+
+    @property
+    def label(self) -> str:
+        """What stays readable when user and token are gone: `ann`, or `ann (token nightly export)`."""
+        name = self.user.get_username()
+        return f"{name} (token {self.token.name})" if self.token else name
+
+    @property
+    def is_superuser(self) -> bool:
+        """Whether no membership is needed."""
+        return self.user.is_active and self.user.is_superuser
+
+    def token_grants(self, right: Right) -> bool:
+        """Whether the token leaves this right; always so without a token."""
+        if self.token is None:
+            return True
+        if self.token.vendor_id is not None:
+            return right is Right.BELONG
+        return any(right in SCOPE_RIGHTS[scope] for scope in self.token.scopes)
+
+
+def _tenant_path(model: type[Model]) -> str:
+    try:
+        return model.tenant_path  # type: ignore[attr-defined]
+    except AttributeError:
+        raise ImproperlyConfigured(f"{model.__name__} declares no tenant_path, the path to its platform.") from None
+
+
+def scope(actor: Actor, queryset: QuerySet[M], right: Right) -> QuerySet[M]:
+    """Narrow to the rows of platforms on which the actor has this right.
+
+    Every model of a tenant says where its platform is: `tenant_path = "platform"`. Raises ImproperlyConfigured for a
+    model that does not.
+    """
+    path = _tenant_path(queryset.model)
+    if not actor.user.is_active or not actor.token_grants(right):
+        return queryset.none()
+    if actor.token is not None and actor.token.platform_id is not None:
+        queryset = queryset.filter(**{path: actor.token.platform_id})
+    if actor.is_superuser:
+        return queryset
+    roles = [role for role, rights in ROLE_RIGHTS.items() if right in rights]
+    own = Membership.objects.filter(user_id=actor.user_id, role__in=roles).values("platform")
+    return queryset.filter(Q(**{f"{path}__in": own}))
+
+
+def may(actor: Actor, right: Right, platform: Platform | None = None) -> bool:
+    """Whether the actor has this right on the platform, or on any platform at all where none is named."""
+    if right is Right.OPERATE:
+        return actor.is_superuser and actor.token_grants(right)
+    platforms = scope(actor, Platform.objects.all(), right)
+    if platform is not None:
+        if actor.is_superuser and (actor.token is None or actor.token.platform_id in (None, platform.pk)):
+            return actor.token_grants(right)
+        platforms = platforms.filter(pk=platform.pk)
+    return platforms.exists()
+
+
+def get(actor: Actor, queryset: QuerySet[M], right: Right, **lookup: Any) -> M:
+    """Return the one row that the lookup names, if the actor has this right on its platform.
+
+    Raises the model's DoesNotExist where the row is missing or foreign, which is the same to the actor, and
+    PermissionDenied where they belong to the platform but lack the right.
+    """
+    try:
+        return scope(actor, queryset, right).get(**lookup)
+    except ObjectDoesNotExist:
+        if right is not Right.BELONG and scope(actor, queryset, Right.BELONG).filter(**lookup).exists():
+            raise PermissionDenied from None
+        raise

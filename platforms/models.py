@@ -1,0 +1,190 @@
+"""Who there is: users, platforms, their vendors, who belongs to them, and the tokens of API clients."""
+
+import uuid
+from typing import ClassVar
+
+from django.contrib.auth.models import AbstractUser
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from knox.models import AbstractAuthToken, AuthTokenManager
+
+from platforms.validators import validate_code, validate_currency, validate_locales
+
+
+class User(AbstractUser):
+    """A person who logs in. Our own from the first migration, so that it can grow."""
+
+
+def default_locales() -> list[str]:
+    """Return what a new platform speaks until somebody says otherwise."""
+    return ["en"]
+
+
+class Platform(models.Model):
+    """A tenant: a loyalty programme, a marketplace, a trade shop.
+
+    `revision` is the number of the platform's newest change; only `modules.services` moves it. `settings` is what the
+    old system kept, as it came; `modules.legacy` takes out of it what it understands.
+    """
+
+    class Kind(models.TextChoices):
+        LOYALTY = "loyalty", "Loyalty programme"
+        MARKETPLACE = "marketplace", "Marketplace"
+        B2B = "b2b", "B2B trade shop"
+
+    tenant_path: ClassVar[str] = "pk"
+
+    code = models.CharField(
+        max_length=50,
+        unique=True,
+        validators=[validate_code],
+        help_text="Names the platform in addresses and in the API. Fixed once made.",
+    )
+    name = models.CharField(max_length=200)
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    currency = models.CharField(max_length=3, validators=[validate_currency], help_text="ISO 4217, e.g. EUR.")
+    locales = models.JSONField(default=default_locales, validators=[validate_locales])
+    is_active = models.BooleanField("active", default=True)
+    revision = models.PositiveBigIntegerField(default=0, editable=False)
+    settings = models.JSONField(null=True, blank=True, default=dict, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["code"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Vendor(models.Model):
+    """A merchant on one platform; a merchant on two platforms is two vendors."""
+
+    tenant_path: ClassVar[str] = "platform"
+
+    platform = models.ForeignKey(Platform, on_delete=models.CASCADE, related_name="vendors")
+    code = models.CharField(
+        max_length=50,
+        validators=[validate_code],
+        help_text="Names the vendor in addresses and in the API. Fixed once made.",
+    )
+    name = models.CharField(max_length=200)
+    is_active = models.BooleanField("active", default=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["platform", "code"]
+        constraints = [models.UniqueConstraint(fields=["platform", "code"], name="uq_vendor_code")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _validate_vendor_of_platform(vendor: Vendor | None, platform_id: int | None) -> None:
+    """Refuse a vendor of another platform: said once for all rows that name both."""
+    if vendor is not None and vendor.platform_id != platform_id:
+        raise ValidationError({"vendor": ValidationError("This vendor is on another platform.", code="foreign_vendor")})
+
+
+class Membership(models.Model):
+    """What a user is on a platform: its admin, a viewer, or one of its vendors."""
+
+    class Role(models.TextChoices):
+        ADMIN = "admin", "Admin"
+        VIEWER = "viewer", "Viewer"
+        VENDOR = "vendor", "Vendor"
+
+    tenant_path: ClassVar[str] = "platform"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    platform = models.ForeignKey(Platform, on_delete=models.CASCADE, related_name="memberships")
+    vendor = models.ForeignKey(Vendor, on_delete=models.CASCADE, related_name="memberships", null=True, blank=True)
+    role = models.CharField(max_length=10, choices=Role.choices)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["platform", "user"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "platform"],
+                condition=Q(vendor__isnull=True),
+                name="uq_membership_platform",
+                violation_error_message="This user already has a role on this platform.",
+            ),
+            models.UniqueConstraint(
+                fields=["user", "vendor"],
+                condition=Q(vendor__isnull=False),
+                name="uq_membership_vendor",
+                violation_error_message="This user already belongs to this vendor.",
+            ),
+            models.CheckConstraint(
+                condition=Q(role="vendor", vendor__isnull=False) | (~Q(role="vendor") & Q(vendor__isnull=True)),
+                name="ck_membership_vendor_role",
+                violation_error_message="The role vendor names a vendor; the other roles name none.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} is {self.get_role_display().lower()} of {self.vendor or self.platform}"
+
+    def clean(self) -> None:
+        _validate_vendor_of_platform(self.vendor, self.platform_id)
+
+
+def validate_scopes(value: object) -> None:
+    """Accept a list of at least one distinct token scope; raise ValidationError otherwise."""
+    if (
+        not isinstance(value, list)
+        or not value
+        or not all(isinstance(scope, str) and scope in ApiToken.Scope for scope in value)
+        or len(set(value)) != len(value)
+    ):
+        raise ValidationError(
+            f"Name one or more of {', '.join(ApiToken.Scope.values)}, each once.", code="invalid_scopes"
+        )
+
+
+class ApiToken(AbstractAuthToken):
+    """A client's key to the API: acts within its scopes on its platform, and never beyond the user who made it.
+
+    Only a digest is kept (knox); `token_key`, the first characters, is what people see as its prefix. Without a
+    platform it reaches as far as its user does; only an operator issues such a token, from the command line.
+    """
+
+    class Scope(models.TextChoices):
+        READ = "read", "Read"
+        WRITE = "write", "Write"
+        ADMIN = "admin", "Admin"
+
+    tenant_path: ClassVar[str] = "platform"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    digest = models.CharField(max_length=128, unique=True, editable=False)
+    name = models.CharField(max_length=100, help_text="What uses this token, e.g. nightly stock export.")
+    platform = models.ForeignKey(Platform, on_delete=models.CASCADE, related_name="tokens", null=True, blank=True)
+    vendor = models.ForeignKey(Vendor, on_delete=models.CASCADE, related_name="tokens", null=True, blank=True)
+    scopes = models.JSONField(validators=[validate_scopes])
+
+    objects = AuthTokenManager()
+
+    class Meta:
+        ordering = ["-created"]
+        verbose_name = "API token"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(vendor__isnull=True) | Q(platform__isnull=False), name="ck_api_token_vendor_platform"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.token_key}…)"
+
+    def clean(self) -> None:
+        _validate_vendor_of_platform(self.vendor, self.platform_id)
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether its time is over."""
+        return self.expiry is not None and self.expiry <= timezone.now()
