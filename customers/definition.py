@@ -1,0 +1,47 @@
+from typing import Literal
+
+from pydantic import Field
+
+from modules.definition import ModuleConfig, ModuleDefinition
+from modules.registry import registry
+
+
+class CustomersConfig(ModuleConfig):
+    """How a platform keeps its customers."""
+
+    duplicate_match: tuple[Literal["email", "phone", "name"], ...] = Field(
+        ("email", "phone"),
+        title="Duplicates share",
+        description="Two customers who agree in one of these are shown as a possible duplicate.",
+    )
+    import_max_rows: int = Field(5000, ge=1, le=100_000, title="Rows per import", description="Longer files are refused.")
+    privacy_due_days: int = Field(
+        30, ge=1, le=90, title="Privacy requests due after (days)", description="How long an export or erasure may take."
+    )
+    erase_grace_days: int = Field(
+        7, ge=0, le=30, title="Grace before erasure (days)", description="For that long an erasure can be called off."
+    )
+    inactive_months: int = Field(
+        0,
+        ge=0,
+        le=120,
+        title="Erase after inactivity (months)",
+        description="Customers who did nothing for so long are erased after notice. 0 keeps them.",
+    )
+    vendor_visible_fields: tuple[Literal["name", "email", "phone", "city", "country", "locale"], ...] = Field(
+        ("name", "city"), title="Vendors see", description="What a vendor sees of its customers."
+    )
+    double_opt_in: bool = Field(
+        True, title="Confirm consent by e-mail", description="A consent counts once it was confirmed from the mailbox."
+    )
+
+
+registry.register(
+    ModuleDefinition(
+        code="customers",
+        name="Customers",
+        description="Who buys, and what they agreed to: profiles, consent, import and export, privacy.",
+        version="1.0",
+        config=CustomersConfig,
+    )
+)

@@ -1,0 +1,115 @@
+"""The wiring of the modules is sound: what only the whole registry can tell, said when Django starts.
+
+E001 unknown requirement, E002 cycle of requirements, E003 reserved or clashing code, E005 core module that needs one that
+is not, E006 config field without a default, E007 secret where it could not be kept apart, W001 row of a module that is
+not installed (with `check --database default`). E004 is kept for routes without a gate.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.apps import AppConfig, apps
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import OperationalError, ProgrammingError, connections
+
+from modules import configs
+from modules.registry import ModuleRegistry, registry
+
+# Words that stand in the addresses where a module's code would: /platforms/{platform}/{module}/… and the admin's own.
+RESERVED_CODES = frozenset(
+    {"admin", "api", "changes", "history", "members", "menu", "module", "modules", "platform", "platforms", "public"}
+    | {"static", "tokens", "vendor", "vendors"}
+)
+
+
+def check_registry(modules: ModuleRegistry) -> Iterator[CheckMessage]:
+    """Yield what is wrong with the definitions, taken together."""
+    for definition in modules:
+        where = f"{definition.code} (definition.py)"
+        for required in definition.requires:
+            if required not in modules:
+                yield Error(
+                    f"Module {definition.code} requires {required}, which is not installed.",
+                    hint=f"Install the module {required}, or take it out of requires in the definition.",
+                    obj=where,
+                    id="modules.E001",
+                )
+            elif definition.is_core and not modules[required].is_core:
+                yield Error(
+                    f"Module {definition.code} is core and requires {required}, which can be switched off.",
+                    hint=f"Make {required} a core module too, or move it from requires to uses.",
+                    obj=where,
+                    id="modules.E005",
+                )
+        if definition.code in RESERVED_CODES:
+            yield Error(
+                f"The module code {definition.code} is reserved: it stands in addresses already.",
+                hint="Give the module another code.",
+                obj=where,
+                id="modules.E003",
+            )
+        for name, field in definition.config.model_fields.items():
+            if field.is_required():
+                yield Error(
+                    f"The config of module {definition.code} has no default for {name}.",
+                    hint="Give the field a default: a module works before anybody configures it.",
+                    obj=where,
+                    id="modules.E006",
+                )
+        for path in configs.misplaced_secrets(definition.config):
+            yield Error(
+                f"The config of module {definition.code} has a secret at {path}, below the top level or in a list.",
+                hint="Make it a field of the config itself, of type SecretStr | None = None.",
+                obj=where,
+                id="modules.E007",
+            )
+    for known, refused in modules.clashes:
+        yield Error(
+            f"Two modules want the code {known.code}: “{known.name}” {known.version} and “{refused.name}” {refused.version}.",
+            hint="Rename one of them, or uninstall it. Until then the first is in force.",
+            obj=f"{known.code} (definition.py)",
+            id="modules.E003",
+        )
+    if path := modules.cycle():
+        yield Error(
+            f"Modules require each other in a circle: {' → '.join(path)}.",
+            hint="Break the circle: one of them can move its need from requires to uses.",
+            obj=f"{path[0]} (definition.py)",
+            id="modules.E002",
+        )
+
+
+def check_definitions(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Check the one registry."""
+    return list(check_registry(registry))
+
+
+def check_uninstalled(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Report modules that platforms have rows of and that are no longer installed."""
+    rows = apps.get_model("modules", "PlatformModule").objects
+    found: list[CheckMessage] = []
+    for alias in databases or ():
+        codes = rows.using(alias).order_by("module").values_list("module_id", flat=True).distinct()
+        try:
+            missing = [code for code in codes if code not in registry]
+        except (OperationalError, ProgrammingError):
+            connections[alias].close()  # not migrated yet: there are no rows to speak of
+            continue
+        found += [
+            Warning(
+                f"Platforms have rows of the module {code}, which is not installed.",
+                hint="Install it again to have it back; until then it is off everywhere and its rows are kept.",
+                obj=code,
+                id="modules.W001",
+            )
+            for code in missing
+        ]
+    return found
+
+
+def register_checks() -> None:
+    """Have Django run these checks."""
+    register(check_definitions, "modules")
+    register(check_uninstalled, Tags.database)

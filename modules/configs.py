@@ -1,0 +1,179 @@
+"""What a config may hold: everything that is derived from a module's `ModuleConfig` schema."""
+
+import json
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import UnionType
+from typing import Any
+
+from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+
+from modules.definition import ModuleConfig
+
+MAX_BYTES = 64 * 1024
+MAX_DEPTH = 20
+
+Config = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One thing wrong with a config: where (`address`, `city`), a code, words for a person, and whose config it is."""
+
+    path: tuple[str, ...]
+    code: str
+    detail: str
+    module: str = ""
+
+
+class InvalidConfig(Exception):
+    """A config that its module's schema refuses; `errors` has every error of every field."""
+
+    def __init__(self, errors: list[FieldError]) -> None:
+        super().__init__("; ".join(f"{'.'.join(filter(None, (e.module, *e.path))) or 'config'}: {e.detail}" for e in errors))
+        self.errors = errors
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidConfig:
+    """A config that its schema accepts: what was set explicitly, in canonical JSON, and the secrets apart from it."""
+
+    config: Config
+    secrets: dict[str, SecretStr]
+
+
+def _mentions_secret(annotation: Any) -> bool:
+    return annotation is SecretStr or any(_mentions_secret(part) for part in typing.get_args(annotation))
+
+
+def field_is_secret(field: FieldInfo) -> bool:
+    """Whether the field is a `SecretStr`, optional or not."""
+    annotation = field.annotation
+    if annotation is SecretStr:
+        return True
+    return typing.get_origin(annotation) in (typing.Union, UnionType) and SecretStr in typing.get_args(annotation)
+
+
+@cache
+def secret_fields(schema: type[ModuleConfig]) -> frozenset[str]:
+    """Return the names of the schema's secrets. Secrets stand at the top level only; a check refuses others."""
+    return frozenset(name for name, field in schema.model_fields.items() if field_is_secret(field))
+
+
+def misplaced_secrets(schema: type[BaseModel]) -> tuple[str, ...]:
+    """Return the dotted paths of secrets that stand where they could not be kept apart: nested, or in a list."""
+    found: list[str] = []
+    for name, field in schema.model_fields.items():
+        if field_is_secret(field):
+            continue
+        if _mentions_secret(field.annotation):
+            found.append(name)
+        for part in (field.annotation, *typing.get_args(field.annotation)):
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                inner = [n for n, f in part.model_fields.items() if _mentions_secret(f.annotation)]
+                found += [f"{name}.{path}" for path in (*inner, *misplaced_secrets(part))]
+    return tuple(dict.fromkeys(found))
+
+
+def _depth(value: Any) -> int:
+    """Return how many objects and lists stand inside one another; stops counting just above MAX_DEPTH."""
+    depth, level = 0, [value]
+    while level and depth <= MAX_DEPTH:
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, (dict, list))
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        depth += 1
+    return depth - 1
+
+
+def validate(schema: type[ModuleConfig], values: Mapping[str, Any]) -> ValidConfig:
+    """Check the explicitly set values of a config, secrets among them, against the schema.
+
+    Raises InvalidConfig with every error.
+    """
+    if _depth(dict(values)) > MAX_DEPTH:
+        raise InvalidConfig([FieldError((), "too_deep", f"Nested deeper than {MAX_DEPTH} levels.")])
+    try:
+        text = json.dumps(values, ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError) as error:
+        raise InvalidConfig([FieldError((), "not_json", f"Not JSON: {error}.")]) from error
+    if len(text) > MAX_BYTES:
+        raise InvalidConfig([FieldError((), "too_large", f"Larger than {MAX_BYTES // 1024} KiB.")])
+    if b"\\u0000" in text:
+        raise InvalidConfig([FieldError((), "null_character", "Holds a null character.")])
+    try:
+        parsed = schema.model_validate_json(text)
+    except ValidationError as error:
+        raise InvalidConfig(
+            [
+                FieldError(tuple(str(part) for part in item["loc"]), item["type"], item["msg"] + ".")
+                for item in error.errors(include_url=False, include_context=False, include_input=False)
+            ]
+        ) from error
+    secrets = {
+        name: value for name in secret_fields(schema) if name in values and (value := getattr(parsed, name)) is not None
+    }
+    return ValidConfig(
+        config=parsed.model_dump(mode="json", exclude_unset=True, exclude=set(secret_fields(schema))), secrets=secrets
+    )
+
+
+def merge(stored: Mapping[str, Any], patch: Mapping[str, Any]) -> Config:
+    """Return the stored values with the patch over them; null removes a key (JSON Merge Patch, RFC 7396)."""
+    merged = dict(stored)
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, Mapping):
+            below = merged.get(key)
+            merged[key] = merge(below if isinstance(below, Mapping) else {}, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def load(schema: type[ModuleConfig], config: Mapping[str, Any], secrets: Mapping[str, str] | None = None) -> ModuleConfig:
+    """Return the typed object that code reads, from stored values and secrets in the clear.
+
+    Raises InvalidConfig where what is stored no longer fits the schema.
+    """
+    try:
+        return schema.model_validate_json(json.dumps({**config, **(secrets or {})}))
+    except ValidationError as error:
+        raise InvalidConfig(
+            [FieldError(tuple(str(p) for p in e["loc"]), e["type"], e["msg"]) for e in error.errors(include_input=False)]
+        ) from error
+
+
+@cache
+def _defaults_text(schema: type[ModuleConfig]) -> str:
+    return schema().model_dump_json(exclude=set(secret_fields(schema)))
+
+
+def defaults(schema: type[ModuleConfig]) -> Config:
+    """Return what the config is where nobody said otherwise, without secrets."""
+    return json.loads(_defaults_text(schema))
+
+
+def effective(schema: type[ModuleConfig], config: Mapping[str, Any]) -> Config:
+    """Return the stored values over the defaults, without secrets.
+
+    Stored values that no longer fit the schema are shown as they are: reading never fails on what an older version wrote.
+    """
+    return merge(defaults(schema), {key: value for key, value in config.items() if value is not None})
+
+
+@cache
+def _json_schema_text(schema: type[ModuleConfig]) -> str:
+    return json.dumps(schema.model_json_schema())
+
+
+def json_schema(schema: type[ModuleConfig]) -> dict[str, Any]:
+    """Return the schema as JSON Schema; secrets are write-only strings there."""
+    return json.loads(_json_schema_text(schema))

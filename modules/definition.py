@@ -1,0 +1,112 @@
+"""What a module declares about itself. Plain data: no Django model is needed to read or to write a definition."""
+
+import re
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+_CODE = re.compile(r"\A[a-z][a-z0-9_]{0,49}\Z")
+_VERSION = re.compile(r"\A[0-9]+(?:\.[0-9]+){0,2}\Z")
+
+
+class DefinitionError(ValueError):
+    """A definition that contradicts itself, refused where it is written."""
+
+
+class ModuleConfig(BaseModel):
+    """Base of a module's config schema: one class gives the form, the validation, the JSON Schema and the typed object.
+
+    Every field has a default, so that a module works before anybody configures it. A field of type `SecretStr | None`
+    is stored encrypted and never shown. `schema_version` goes up when stored values would read differently.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, str_strip_whitespace=True, validate_default=True)
+
+    schema_version: ClassVar[int] = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feature:
+    """A part of a module that its config can switch.
+
+    `switch` names the bool field of the config that turns it on; without one it is on whenever the module is.
+    `requires` names modules that must be on besides the module's own requirements.
+    """
+
+    code: str
+    name: str
+    switch: str | None = None
+    requires: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permission:
+    """Something that a person may be allowed to do in a module, e.g. `export`."""
+
+    code: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MenuItem:
+    """A line that a module adds to the menus; its key starts with the module's code, e.g. `cms.media`."""
+
+    key: str
+    label: str
+    permission: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleDefinition:
+    """A module: what it is called, what it needs, what can be configured.
+
+    `requires` are hard: the module is never on without them. `uses` are optional: the module works better with them. A core module is on
+    everywhere; a restricted one is switched by superusers only.
+
+    Raises DefinitionError on construction when the declaration contradicts itself; what only the whole registry can
+    tell (unknown requirements, cycles, clashes) is reported by the system checks `modules.E001` and following.
+    """
+
+    code: str
+    name: str
+    description: str
+    version: str
+    is_core: bool = False
+    is_restricted: bool = False
+    requires: tuple[str, ...] = ()
+    uses: tuple[str, ...] = ()
+    config: type[ModuleConfig] = ModuleConfig
+    features: tuple[Feature, ...] = field(default=())
+    permissions: tuple[Permission, ...] = field(default=())
+    menu: tuple[MenuItem, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        """Refuse what can be seen to be wrong from here."""
+        if not _CODE.match(self.code):
+            raise DefinitionError(
+                f"Module code {self.code!r}: use lower-case letters, digits and underscores, starting with a letter, at most 50."
+            )
+        if not self.name.strip():
+            raise DefinitionError(f"Module {self.code} has no name.")
+        if not _VERSION.match(self.version):
+            raise DefinitionError(f"Module {self.code}: version {self.version!r} is not of the form 1, 1.2 or 1.2.3.")
+        for kind, codes in (("requires", self.requires), ("uses", self.uses)):
+            if isinstance(codes, str):
+                raise DefinitionError(f"Module {self.code}: {kind} is a tuple of codes, not a string.")
+            if self.code in codes:
+                raise DefinitionError(f"Module {self.code} {kind} itself.")
+            if len(set(codes)) != len(codes):
+                raise DefinitionError(f"Module {self.code} names a module twice in {kind}.")
+        if overlap := set(self.requires) & set(self.uses):
+            raise DefinitionError(f"Module {self.code} both requires and uses {', '.join(sorted(overlap))}.")
+        if not (isinstance(self.config, type) and issubclass(self.config, ModuleConfig)):
+            raise DefinitionError(f"Module {self.code}: config is not a subclass of ModuleConfig.")
+        for feature in self.features:
+            if feature.switch is not None and feature.switch not in self.config.model_fields:
+                raise DefinitionError(
+                    f"Module {self.code}: feature {feature.code} is switched by {feature.switch}, which its config lacks."
+                )
+        for item in self.menu:
+            if not item.key.startswith(f"{self.code}."):
+                raise DefinitionError(f"Module {self.code}: menu key {item.key!r} does not start with {self.code!r} and a dot.")

@@ -1,0 +1,223 @@
+"""Which modules there are, which are on where, and every change: the tables behind `modules.services` and `modules.gate`."""
+
+from typing import Any, ClassVar, NoReturn
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+from simple_history.models import HistoricalRecords
+
+from modules.indexes import LongNameIndex
+from platforms.models import Platform
+
+
+class Module(models.Model):
+    """The registry mirrored into the database after migrate, so that rows can point at a module.
+
+    A module whose code is no longer installed stays as a row: off, kept, shown as unknown.
+    """
+
+    code = models.CharField(max_length=50, primary_key=True)
+    name = models.CharField(max_length=200)
+    description = models.TextField(blank=True)
+    version = models.CharField(max_length=20)
+    is_core = models.BooleanField("core", default=False)
+    is_installed = models.BooleanField("installed", default=True)
+    platforms = models.ManyToManyField(Platform, through="PlatformModule", related_name="modules")
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class WriteRefused(Exception):
+    """A write to PlatformModule that would have left no change behind."""
+
+
+def _refuse(what: str) -> NoReturn:
+    raise WriteRefused(
+        f"{what} would change a platform's modules without a record of it. "
+        "Call modules.services: enable(), disable(), configure(), reset() or change()."
+    )
+
+
+class PlatformModuleQuerySet(models.QuerySet["PlatformModule"]):
+    """Reads are open; writes belong to `modules.services`, which records each of them."""
+
+    def enabled(self) -> "PlatformModuleQuerySet":
+        """Return the rows that say on, of modules that are installed."""
+        return self.filter(is_enabled=True, module__is_installed=True)
+
+    def update(self, **kwargs: Any) -> NoReturn:
+        """Refuse. Raises WriteRefused."""
+        _refuse("update()")
+
+    def delete(self) -> NoReturn:
+        """Refuse. Raises WriteRefused."""
+        _refuse("delete()")
+
+    def bulk_create(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse. Raises WriteRefused."""
+        _refuse("bulk_create()")
+
+    def bulk_update(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse. Raises WriteRefused."""
+        _refuse("bulk_update()")
+
+
+class ChangeStamp(models.Model):
+    """What every history row says besides the row's own fields: its change, and which secrets were set, by fingerprint."""
+
+    change_number = models.PositiveBigIntegerField(null=True)
+    secret_fingerprints = models.JSONField(default=dict)
+
+    class Meta:
+        abstract = True
+
+
+class PlatformModuleHistory(HistoricalRecords):
+    """History as `as of a time` needs it: found by platform, module and date without reading what lies between."""
+
+    def get_meta_options(self, model: type[models.Model]) -> dict[str, Any]:
+        """Add the index to simple-history's own options."""
+        return super().get_meta_options(model) | {
+            "indexes": [
+                models.Index(
+                    "platform",
+                    "module",
+                    models.F("history_date").desc(),
+                    models.F("history_id").desc(),
+                    name="idx_platform_module_history",
+                ),
+                models.Index(fields=["platform", "change_number"], name="idx_platform_module_change"),
+            ]
+        }
+
+
+class PlatformModule(models.Model):
+    """Whether a module is on for a platform, and how it is configured.
+
+    `config` holds what somebody set, in the shape of schema version `config_version`; defaults are the schema's.
+    `secrets` maps a secret's name to {"token": encrypted, "fingerprint", "changed_at"}. A row that is not there says:
+    never touched, so off (or on, for a core module) and all defaults.
+    """
+
+    tenant_path: ClassVar[str] = "platform"
+
+    platform = models.ForeignKey(Platform, on_delete=models.CASCADE, related_name="platform_modules", db_index=False)
+    module = models.ForeignKey(
+        Module, on_delete=models.PROTECT, related_name="platform_modules", db_column="module_code", db_index=False
+    )
+    is_enabled = models.BooleanField("on", default=False)
+    enabled_at = models.DateTimeField(null=True, blank=True)
+    enabled_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        db_column="enabled_by_user_id",
+        null=True,
+        blank=True,
+    )
+    disabled_at = models.DateTimeField(null=True, blank=True)
+    disabled_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        db_column="disabled_by_user_id",
+        null=True,
+        blank=True,
+    )
+    config = models.JSONField(default=dict, blank=True)
+    config_version = models.PositiveSmallIntegerField(default=1)
+    secrets = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    history = PlatformModuleHistory(
+        bases=[ChangeStamp],
+        excluded_fields=["secrets"],
+        history_id_field=models.BigAutoField(),
+        history_user_id_field=models.BigIntegerField(null=True),
+        history_change_reason_field=models.CharField(max_length=500, null=True),
+        table_name="platform_modules_history",
+        no_db_index=["platform", "module", "enabled_by", "disabled_by"],
+    )
+
+    objects = PlatformModuleQuerySet.as_manager()
+
+    class Meta:
+        db_table = "platform_modules"
+        ordering = ["platform", "module"]
+        constraints = [models.UniqueConstraint(fields=["platform", "module"], name="uq_platform_module")]
+        indexes = [
+            LongNameIndex(fields=["platform"], name="idx_platform_module_platform_id"),
+            models.Index(fields=["module"], name="idx_platform_module_code"),
+            models.Index(fields=["platform", "is_enabled"], name="idx_platform_module_enabled"),
+            models.Index(
+                fields=["module", "platform"],
+                condition=models.Q(is_enabled=True),
+                name="idx_platform_module_who",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.module_id} on platform {self.platform_id}: {'on' if self.is_enabled else 'off'}"
+
+    def __repr__(self) -> str:
+        state = "enabled" if self.is_enabled else "disabled"
+        return f"<PlatformModule(platform_id={self.platform_id}, module={self.module_id!r}, {state})>"
+
+    def save(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse. Raises WriteRefused."""
+        _refuse("save()")
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse. Raises WriteRefused."""
+        _refuse("delete()")
+
+
+class Change(models.Model):
+    """One applied plan: who, when, why, from where; numbered per platform without gaps, chained by hash.
+
+    Platform and actor are kept as plain numbers with a readable snapshot beside them: a change outlives both and is
+    never written again. `steps` is what the plan did: [{"module", "action", "cause"}].
+    """
+
+    class Source(models.TextChoices):
+        ADMIN = "admin", "Admin"
+        API = "api", "API"
+        COMMAND = "command", "Command"
+        SCHEDULE = "schedule", "Schedule"
+        MIGRATION = "migration", "Migration"
+
+    tenant_path: ClassVar[str] = "platform"
+
+    platform = models.ForeignKey(
+        Platform, on_delete=models.DO_NOTHING, related_name="changes", db_constraint=False, db_index=False
+    )
+    platform_code = models.CharField(max_length=50)
+    number = models.PositiveBigIntegerField()
+    at = models.DateTimeField()
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.DO_NOTHING, related_name="+", db_constraint=False, null=True
+    )
+    actor_label = models.CharField(max_length=300)
+    source = models.CharField(max_length=10, choices=Source.choices)
+    reason = models.CharField(max_length=500, blank=True)
+    request_id = models.CharField(max_length=64, blank=True)
+    undoes = models.PositiveBigIntegerField(null=True)
+    steps = models.JSONField()
+    previous_hash = models.CharField(max_length=64, blank=True)
+    hash = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ["-at", "-pk"]
+        constraints = [models.UniqueConstraint(fields=["platform", "number"], name="uq_change_number")]
+        indexes = [
+            models.Index(models.F("at").desc(), models.F("id").desc(), name="idx_change_at"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.platform_code} #{self.number}"

@@ -1,0 +1,256 @@
+"""The one way to change what is on and how it is configured: lock, read, plan, refuse or apply.
+
+The admin, the API, the commands and the legacy migration all come through here. What a caller may know about
+the outcome it learns from `Outcome`; what stands in the way it is told by `Blocked`, `StalePlan` or `InvalidConfig`.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.apps import apps
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import HttpRequest
+
+from modules import ledger
+from modules.configs import InvalidConfig
+from modules.ledger import Entry, Origin, Tables, setting_of
+from modules.models import Change
+from modules.plans import Blocker, Plan, Setting, Wish, plan
+from modules.registry import registry
+from platforms.access import Actor
+from platforms.middleware import current_request_id
+from platforms.models import Platform, User
+
+__all__ = [
+    "Blocked",
+    "InvalidConfig",
+    "Origin",
+    "Outcome",
+    "StalePlan",
+    "change",
+    "change_many",
+    "configure",
+    "disable",
+    "enable",
+    "preview",
+    "record_platform_deletion",
+    "reset",
+]
+
+# Called under the lock with the platform as it is now and its settings; refuses by raising.
+Precondition = Callable[[Platform, Mapping[str, Setting]], None]
+
+
+class Blocked(Exception):
+    """Something stands in the way of a plan; `plan.blockers` says what. Nothing was written."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(" ".join(blocker.detail for blocker in plan.blockers))
+        self.plan = plan
+
+    @property
+    def blockers(self) -> tuple[Blocker, ...]:
+        """What stands in the way, one entry an obstacle."""
+        return self.plan.blockers
+
+
+class StalePlan(Exception):
+    """The plan that somebody was shown is not the one that would be applied now; `plan` is. Nothing was written."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__("Something changed since this plan was shown. Look at it again.")
+        self.plan = plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a plan: the change it made, None where there was nothing to do or it was a dry run."""
+
+    platform: Platform
+    plan: Plan
+    change: Change | None
+    dry_run: bool = False
+
+
+def origin_of_request(request: HttpRequest, source: Change.Source, reason: str = "") -> Origin:
+    """Return who changes something through this request, and why."""
+    actor = Actor.of(request)
+    return Origin(
+        actor_id=actor.user_id,
+        actor_label=actor.label,
+        may_switch_restricted=actor.is_superuser,
+        source=source,
+        reason=reason,
+        request_id=current_request_id(),
+    )
+
+
+def origin_of_system(label: str, source: Change.Source, reason: str = "", user: User | None = None) -> Origin:
+    """Return who changes something where nobody is logged in: an operator's command, a migration, a schedule.
+
+    label: says what it is, e.g. `manage.py enable_module`; with a user, the change is theirs.
+    """
+    return Origin(
+        actor_id=user.pk if user else None,
+        actor_label=f"{user.get_username()} ({label})" if user else label,
+        may_switch_restricted=user is None or user.is_superuser,
+        source=source,
+        reason=reason,
+    )
+
+
+def change(
+    *,
+    platform: Platform,
+    wishes: Iterable[Wish],
+    origin: Origin,
+    cascade: bool = False,
+    digest: str | None = None,
+    precondition: Precondition | None = None,
+    dry_run: bool = False,
+) -> Outcome:
+    """Bring a platform's modules to what is wished for, in one transaction and one change.
+
+    digest: of the plan that somebody was shown; where today's is another, StalePlan is raised. precondition: called under the lock, to
+    refuse by raising what it likes. The platform that was passed in has the new revision afterwards.
+
+    Raises Platform.DoesNotExist, InvalidConfig, StalePlan, Blocked, or PermissionDenied where a restricted module would
+    move. Whatever is raised, nothing was written.
+    """
+    wishes = list(wishes)
+    with transaction.atomic():
+        [entry] = _planned({platform.pk: wishes}, origin, cascade)
+        _refuse_restricted(wishes, entry.plan, origin)
+        if precondition is not None:
+            precondition(entry.platform, {code: setting_of(row) for code, row in entry.rows.items()})
+        if digest is not None and digest != entry.plan.digest:
+            raise StalePlan(entry.plan)
+        if entry.plan.blockers:
+            raise Blocked(entry.plan)
+        if not dry_run:
+            ledger.write([entry], Tables.of(apps))
+    platform.revision = entry.platform.revision
+    return Outcome(platform=platform, plan=entry.plan, change=entry.change, dry_run=dry_run)
+
+
+def change_many(*, wishes: Mapping[int, Sequence[Wish]], origin: Origin, tables: Tables | None = None) -> list[Entry]:
+    """Bring many platforms, by number, to what is wished for: one transaction, one change each, all or nothing.
+
+    Locks in key order and writes set by set. tables: the models to write with, for a data migration; today's otherwise.
+    Returns an entry per platform that exists, with its locked platform, its plan and its change (None: nothing to do).
+
+    Raises InvalidConfig, Blocked (of the first platform concerned), or PermissionDenied.
+    """
+    with transaction.atomic():
+        tables = tables or Tables.of(apps)
+        entries = _planned(wishes, origin, cascade=False, tables=tables)
+        for entry in entries:
+            _refuse_restricted(wishes[entry.platform.pk], entry.plan, origin)
+            if entry.plan.blockers:
+                raise Blocked(entry.plan)
+        ledger.write(entries, tables)
+    return entries
+
+
+def preview(*, platform: Platform, wishes: Iterable[Wish], cascade: bool = False) -> Plan:
+    """Return the plan for these wishes as things stand, blockers and all; lock and write nothing. One query.
+
+    Raises InvalidConfig.
+    """
+    rows = Tables.of(apps).rows_of([platform.pk])[platform.pk]
+    return _plan(platform, rows, wishes, cascade)
+
+
+def enable(
+    *, platform: Platform, module: str, origin: Origin, config: Mapping[str, Any] | None = None, **options: Any
+) -> Outcome:
+    """Switch a module on, with all that it needs; options and errors as in `change`."""
+    return change(
+        platform=platform, wishes=[Wish(module=module, is_enabled=True, config=config)], origin=origin, **options
+    )
+
+
+def disable(*, platform: Platform, module: str, origin: Origin, cascade: bool = False, **options: Any) -> Outcome:
+    """Switch a module off, with `cascade` also those that need it; options and errors as in `change`."""
+    wish = Wish(module=module, is_enabled=False)
+    return change(platform=platform, wishes=[wish], origin=origin, cascade=cascade, **options)
+
+
+def configure(
+    *,
+    platform: Platform,
+    module: str,
+    config: Mapping[str, Any],
+    origin: Origin,
+    replaces: bool = False,
+    **options: Any,
+) -> Outcome:
+    """Put config over what is stored, or in its place; options and errors as in `change`."""
+    wish = Wish(module=module, config=config, replaces=replaces)
+    return change(platform=platform, wishes=[wish], origin=origin, **options)
+
+
+def reset(*, platform: Platform, module: str, origin: Origin, **options: Any) -> Outcome:
+    """Bring a module's config and secrets back to the defaults; options and errors as in `change`."""
+    return change(platform=platform, wishes=[Wish(module=module, resets=True)], origin=origin, **options)
+
+
+def record_platform_deletion(platform: Platform, actor: Actor, source: str, reason: str = "") -> None:
+    """Make a platform's deletion its last change, before it goes: every row with its last history row.
+
+    Called inside the transaction that deletes the platform.
+    """
+    origin = Origin(
+        actor_id=actor.user_id,
+        actor_label=actor.label,
+        may_switch_restricted=actor.is_superuser,
+        source=source,
+        reason=reason,
+        request_id=current_request_id(),
+    )
+    [entry] = _planned({platform.pk: []}, origin, cascade=False)
+    ledger.write_deletion(entry, Tables.of(apps))
+
+
+def _planned(
+    wishes: Mapping[int, Sequence[Wish]], origin: Origin, cascade: bool, tables: Tables | None = None
+) -> list[Entry]:
+    """Lock the platforms in key order, then read, then plan. Two queries. Raises Platform.DoesNotExist for a lone one."""
+    tables = tables or Tables.of(apps)
+    platforms = list(
+        tables.platform.objects.select_for_update(no_key=True).filter(pk__in=list(wishes)).order_by("pk")  # type: ignore[attr-defined]
+    )
+    if not platforms and len(wishes) == 1:
+        raise Platform.DoesNotExist("The platform is gone.")
+    rows = tables.rows_of([platform.pk for platform in platforms])
+    return [
+        Entry(
+            platform=platform,
+            plan=_plan(platform, rows[platform.pk], wishes[platform.pk], cascade),
+            rows=rows[platform.pk],
+            origin=origin,
+        )
+        for platform in platforms
+    ]
+
+
+def _plan(platform: Any, rows: Mapping[str, Any], wishes: Iterable[Wish], cascade: bool) -> Plan:
+    return plan(
+        platform=platform.code,
+        registry=registry,
+        current={code: setting_of(row) for code, row in rows.items()},
+        wishes=wishes,
+        cascade=cascade,
+    )
+
+
+def _refuse_restricted(wishes: Iterable[Wish], plan: Plan, origin: Origin) -> None:
+    """Raise PermissionDenied where a restricted module is wished for or would move, and its author is no superuser."""
+    if origin.may_switch_restricted:
+        return
+    touched = dict.fromkeys([*(wish.module for wish in wishes), *(step.module for step in plan.steps)])
+    restricted = [code for code in touched if code in registry and registry[code].is_restricted]
+    if restricted:
+        raise PermissionDenied(f"Only superusers may switch or configure {', '.join(restricted)}.")
