@@ -92,6 +92,19 @@ def _depth(value: Any) -> int:
     return depth - 1
 
 
+def _field_errors(error: ValidationError) -> list[FieldError]:
+    """Return pydantic's findings in our words, without the values: one of them may be a secret."""
+    found = []
+    for item in error.errors(include_url=False, include_context=False, include_input=False):
+        path = tuple(str(part) for part in item["loc"])
+        if item["type"] == "extra_forbidden":
+            found.append(FieldError(path, "unknown_field", "There is no setting of this name."))
+        else:
+            detail = item["msg"].removeprefix("Value error, ")
+            found.append(FieldError(path, item["type"], f"{detail[:1].upper()}{detail[1:].rstrip('.')}."))
+    return found
+
+
 def validate(schema: type[ModuleConfig], values: Mapping[str, Any]) -> ValidConfig:
     """Check the explicitly set values of a config, secrets among them, against the schema.
 
@@ -110,12 +123,7 @@ def validate(schema: type[ModuleConfig], values: Mapping[str, Any]) -> ValidConf
     try:
         parsed = schema.model_validate_json(text)
     except ValidationError as error:
-        raise InvalidConfig(
-            [
-                FieldError(tuple(str(part) for part in item["loc"]), item["type"], item["msg"] + ".")
-                for item in error.errors(include_url=False, include_context=False, include_input=False)
-            ]
-        ) from error
+        raise InvalidConfig(_field_errors(error)) from None
     secrets = {
         name: value for name in secret_fields(schema) if name in values and (value := getattr(parsed, name)) is not None
     }
@@ -146,9 +154,7 @@ def load(schema: type[ModuleConfig], config: Mapping[str, Any], secrets: Mapping
     try:
         return schema.model_validate_json(json.dumps({**config, **(secrets or {})}))
     except ValidationError as error:
-        raise InvalidConfig(
-            [FieldError(tuple(str(p) for p in e["loc"]), e["type"], e["msg"]) for e in error.errors(include_input=False)]
-        ) from error
+        raise InvalidConfig(_field_errors(error)) from None
 
 
 @cache

@@ -207,8 +207,8 @@ class Change(models.Model):
     source = models.CharField(max_length=10, choices=Source.choices)
     reason = models.CharField(max_length=500, blank=True)
     request_id = models.CharField(max_length=64, blank=True)
-    undoes = models.PositiveBigIntegerField(null=True)
-    steps = models.JSONField()
+    undoes = models.PositiveBigIntegerField(null=True, blank=True)
+    steps = models.JSONField(blank=True)
     previous_hash = models.CharField(max_length=64, blank=True)
     hash = models.CharField(max_length=64)
 
