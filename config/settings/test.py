@@ -1,6 +1,9 @@
 """The test suite, on SQLite or on the PostgreSQL that DATABASE_URL names."""
 
+import tempfile
+
 from config.settings.base import *  # noqa: F403
+from config.settings.base import DATABASES
 
 DEBUG = False
 SECRET_KEY = "insecure-key-for-tests"
@@ -8,3 +11,10 @@ MODULE_CONFIG_KEYS = ["uWmXdD-Cw0F0MrK2nCOfBqusY4PlbnRF5MM3TrdC8xc="]
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 # The tests log in often; what argon2 costs is not what they are about.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # A file, as in production: in memory, the live server and the test would share one connection.
+    test_files = tempfile.TemporaryDirectory(prefix="switchyard-tests-")
+    DATABASES["default"]["TEST"] = {"NAME": f"{test_files.name}/test.sqlite3"}
+    # A crash costs this database nothing but a rerun.
+    DATABASES["default"]["OPTIONS"]["init_command"] += " PRAGMA synchronous=OFF;"

@@ -1,0 +1,47 @@
+"""What every test may count on."""
+
+import os
+import shutil
+from importlib.metadata import entry_points
+from typing import Any
+
+import pytest
+
+# Playwright's synchronous API keeps an event loop in the thread of the test, which Django then takes for async code.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+_THIRD_PARTY = {"billing", "subscriptions"}
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+_BROWSER_ARGUMENTS = (
+    "--no-sandbox",  # Chromium refuses to start as root with it; it sees our own pages only
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def pytest_configure() -> None:
+    """Refuse to start where the modules from outside the tree are not installed: half of the suite is about them."""
+    missing = _THIRD_PARTY - {entry.value for entry in entry_points(group="platform_modules")}
+    if missing:
+        raise pytest.UsageError(
+            f"Not installed: {', '.join(sorted(missing))}. Run `make test`, or: python -m pip install --no-deps "
+            "--no-build-isolation -e tests/third_party/billing -e tests/third_party/subscriptions"
+        )
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """Launch the system's Chromium; fail, not skip, where there is none: the story in the browser is a promise."""
+    named = os.environ.get("CHROMIUM")
+    found = next((path for name in ([named] if named else _BROWSERS) if (path := shutil.which(name))), None)
+    if found is None:
+        pytest.fail(
+            f"No Chromium: {named or ', '.join(_BROWSERS)} cannot be found. Install it (on Debian: apt-get install "
+            "chromium), or say where it is in the environment variable CHROMIUM.",
+            pytrace=False,
+        )
+    return {**browser_type_launch_args, "executable_path": found, "args": list(_BROWSER_ARGUMENTS)}

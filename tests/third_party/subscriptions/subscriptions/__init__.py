@@ -1,0 +1,3 @@
+"""Subscriptions: recurring charges, as a module that requires two others."""
+
+__version__ = "1.0"
