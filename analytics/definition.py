@@ -11,7 +11,7 @@ def _known_zone(value: str) -> str:
     try:
         ZoneInfo(value)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"{value} is not a time zone of the IANA database, such as Europe/Berlin") from None
+        raise ValueError(f"Not a time zone of the IANA database, such as Europe/Berlin: {value}") from None
     return value
 
 

@@ -37,7 +37,7 @@ class CmsConfig(ModuleConfig):
     @classmethod
     def _is_one_of_the_locales(cls, value: str, info: ValidationInfo) -> str:
         if "locales" in info.data and value not in info.data["locales"]:
-            raise ValueError(f"{value} is not among the locales")
+            raise ValueError(f"Not among the locales: {value}")
         return value
 
 

@@ -100,8 +100,8 @@ def _field_errors(error: ValidationError) -> list[FieldError]:
         if item["type"] == "extra_forbidden":
             found.append(FieldError(path, "unknown_field", "There is no setting of this name."))
         else:
-            detail = item["msg"].removeprefix("Value error, ")
-            found.append(FieldError(path, item["type"], f"{detail[:1].upper()}{detail[1:].rstrip('.')}."))
+            detail = item["msg"].removeprefix("Value error, ").rstrip(".")
+            found.append(FieldError(path, item["type"], f"{detail}."))
     return found
 
 

@@ -22,7 +22,7 @@ class MonitoringConfig(ModuleConfig):
     @classmethod
     def _holds_the_failures(cls, value: int, info: ValidationInfo) -> int:
         if value < info.data.get("fail_n", 0):
-            raise ValueError(f"cannot be less than the failures that count ({info.data['fail_n']})")
+            raise ValueError(f"Cannot be less than the failures that count, {info.data['fail_n']}")
         return value
 
 
