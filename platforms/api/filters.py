@@ -1,0 +1,33 @@
+"""Filters that refuse what they do not understand."""
+
+from typing import Any
+
+import django_filters
+from django.db.models import Q, QuerySet
+
+from platforms.models import Platform
+
+
+class StrictBooleanFilter(django_filters.TypedChoiceFilter):
+    """`true` or `false`; anything else is refused, where django-filter's own boolean would quietly not filter."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("choices", [("true", "true"), ("false", "false")])
+        kwargs.setdefault("coerce", "true".__eq__)
+        super().__init__(*args, **kwargs)
+
+
+class PlatformFilter(django_filters.FilterSet):
+    """By kind and state, and by a part of code or name."""
+
+    kind = django_filters.ChoiceFilter(choices=Platform.Kind.choices)
+    is_active = StrictBooleanFilter()
+    search = django_filters.CharFilter(method="filter_search", max_length=200, help_text="A part of code or name.")
+
+    class Meta:
+        model = Platform
+        fields = ["kind", "is_active"]
+
+    def filter_search(self, queryset: QuerySet[Platform], name: str, value: str) -> QuerySet[Platform]:
+        """Narrow to platforms whose code or name holds the text."""
+        return queryset.filter(Q(code__icontains=value) | Q(name__icontains=value))

@@ -1,0 +1,147 @@
+"""How the API describes itself: its conventions said once, on every operation."""
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.utils import OpenApiParameter
+from drf_standardized_errors.openapi import AutoSchema
+from rest_framework import serializers
+
+REQUEST_ID = OpenApiParameter(
+    "X-Request-ID",
+    {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
+    OpenApiParameter.HEADER,
+    description="Echoed, logged and kept with the change; made up where it is missing or not of this form.",
+)
+IF_NONE_MATCH = OpenApiParameter(
+    "If-None-Match", str, OpenApiParameter.HEADER, description="The ETag you have: 304 if it is still the one."
+)
+DRY_RUN = OpenApiParameter(
+    "dry_run", bool, OpenApiParameter.QUERY, description="Answer as if it were done, and write nothing."
+)
+SAFE = ("GET", "HEAD")
+NEEDS_IF_MATCH = ("PUT", "PATCH")
+HAS_BODY = ("POST", "PUT", "PATCH")
+REFUSALS = {
+    "400": "What was sent is not valid: one error per field.",
+    "401": "No credentials, or bad ones.",
+    "403": "No right to do this in your own platform.",
+    "404": "Missing, or not yours: the same answer.",
+    "405": "This method is not offered here.",
+    "406": "The API answers JSON.",
+    "409": "What stands forbids it: one error per obstacle.",
+    "412": "Changed since you read it.",
+    "413": "The body is too large.",
+    "415": "The API reads JSON.",
+    "428": "If-Match is missing.",
+    "500": "Our mistake.",
+}
+
+
+class ErrorSerializer(serializers.Serializer):
+    """One thing that is wrong."""
+
+    code = serializers.CharField(help_text="For programs, e.g. required.")
+    detail = serializers.CharField(help_text="For people.")
+    attr = serializers.CharField(allow_null=True, help_text="The dotted path of the field, or null.")
+
+
+class ErrorResponseSerializer(serializers.Serializer):
+    """The one shape of an error."""
+
+    type = serializers.ChoiceField(choices=["validation_error", "client_error", "server_error"])
+    errors = ErrorSerializer(many=True)
+
+
+class Schema(AutoSchema):
+    """Adds the parameters and refusals that hold everywhere, so that no view repeats them."""
+
+    def get_tags(self) -> list[str]:
+        """Group by what an address is about: `platforms`, `vendors`, `module-config`, …"""
+        words = [word for word in self.path.strip("/").split("/") if not word.startswith("{")]
+        resources = words[words.index("admin") + 1 :] if "admin" in words else words
+        if resources[:1] == ["platforms"] and len(resources) > 1:
+            return resources[1:2]
+        return resources[:1]
+
+    def get_override_parameters(self) -> list[Any]:
+        """Return the headers and flags of every operation."""
+        if self.method in SAFE:
+            return [REQUEST_ID, IF_NONE_MATCH]
+        return [REQUEST_ID, self._if_match(), DRY_RUN]
+
+    def _if_match(self) -> OpenApiParameter:
+        needed = self._needs_if_match()
+        return OpenApiParameter(
+            "If-Match",
+            str,
+            OpenApiParameter.HEADER,
+            required=needed,
+            description="The ETag of what you are changing: 412 if it is no longer the one."
+            + (" 428 without." if needed else ""),
+        )
+
+    def _needs_if_match(self) -> bool:
+        required = getattr(self.view, "if_match_required", frozenset())
+        return self.method in NEEDS_IF_MATCH or getattr(self.view, "action", None) in required
+
+    def _get_allowed_error_status_codes(self) -> list[str]:
+        return list(REFUSALS)
+
+    def _should_add_error_response(self, responses: dict[str, Any], status_code: str) -> bool:
+        if status_code in responses:
+            return False
+        writes = self.method not in SAFE
+        match status_code:
+            case "400" | "403":
+                return True
+            case "409" | "412":
+                return writes
+            case "413" | "415":
+                return self.method in HAS_BODY
+            case "428":
+                return self._needs_if_match()
+            case _:
+                return super()._should_add_error_response(responses, status_code)
+
+    def _get_error_response_serializer(self, status_code: str) -> type[serializers.Serializer]:
+        return ErrorResponseSerializer
+
+    def _get_error_response_examples(self) -> list[Any]:
+        return []
+
+    def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
+        bodies = super()._get_response_bodies(direction=direction)
+        if direction != "response":
+            return bodies
+        if self.method in SAFE:
+            bodies["304"] = {"description": "What you have is still so."}
+        for status_code, body in bodies.items():
+            if status_code in REFUSALS:
+                body["description"] = REFUSALS[status_code]
+            elif status_code in ("200", "201", "304"):
+                tag = {"schema": {"type": "string"}, "description": "Names this state: for If-Match, If-None-Match."}
+                body.setdefault("headers", {})["ETag"] = tag
+        return dict(sorted(bodies.items()))
+
+
+class BearerScheme(OpenApiAuthenticationExtension):
+    """Documents API tokens."""
+
+    target_class = "platforms.api.authentication.ApiTokenAuthentication"
+    name = "bearer"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        """Return the OpenAPI security scheme."""
+        return {"type": "http", "scheme": "bearer"}
+
+
+class SessionScheme(OpenApiAuthenticationExtension):
+    """Documents the admin's session."""
+
+    target_class = "platforms.api.authentication.AdminSessionAuthentication"
+    name = "session"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        """Return the OpenAPI security scheme."""
+        return {"type": "apiKey", "in": "cookie", "name": "sessionid"}

@@ -1,0 +1,176 @@
+"""How platforms, vendors, members and tokens look in the API. Their rules are the models' and services' own."""
+
+from collections.abc import Mapping
+from copy import copy
+from typing import Any, ClassVar
+
+from django.core.exceptions import NON_FIELD_ERRORS
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.db.models import QuerySet
+from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail, ValidationError
+
+from platforms import services
+from platforms.models import ApiToken, Membership, Platform, User, Vendor
+
+
+class StrictSerializerMixin:
+    """Refuses keys that it does not know: code `unknown_field`, the key as attr.
+
+    What cannot be written may still come back as it was read, so that a client can send a whole row with one field
+    changed; with another value it is refused with the code `fixed`.
+    """
+
+    # Written when the row is made, and never again.
+    fixed_fields: ClassVar[frozenset[str]] = frozenset()
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return the validated fields; raise ValidationError with every unknown key and every wrong field."""
+        if not isinstance(data, Mapping):
+            return super().to_internal_value(data)  # type: ignore[misc]
+        writable = {name for name, field in self.fields.items() if not field.read_only}  # type: ignore[attr-defined]
+        if self.instance is not None:  # type: ignore[attr-defined]
+            writable -= self.fixed_fields
+        errors = self._refusals({key: value for key, value in data.items() if key not in writable})
+        try:
+            known = {key: value for key, value in data.items() if key in writable}
+            value = super().to_internal_value(known)  # type: ignore[misc]
+        except ValidationError as error:
+            raise ValidationError({**error.detail, **errors}) from None
+        if errors:
+            raise ValidationError(errors)
+        return value
+
+    def _refusals(self, others: Mapping[str, Any]) -> dict[str, list[ErrorDetail]]:
+        current = self.to_representation(self.instance) if others and self.instance is not None else {}  # type: ignore[attr-defined]
+        errors = {}
+        for key, value in others.items():
+            if key not in current:
+                errors[key] = [ErrorDetail("There is no such field to write.", code="unknown_field")]
+            elif value != current[key]:
+                errors[key] = [ErrorDetail("This cannot be changed.", code="fixed")]
+        return errors
+
+
+class StrictModelSerializer(StrictSerializerMixin, serializers.ModelSerializer):
+    """A strict serializer that has the model judge: `full_clean()` holds the rules that the admin shares."""
+
+    # Errors of the whole row that are about one field after all: the model's code → the field.
+    field_of_code: ClassVar[Mapping[str, str]] = {}
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Run the model's own validation on the row as it would be; raise what it raises."""
+        row = copy(self.instance) if self.instance is not None else self.Meta.model(**self._of_address())
+        for name, value in attrs.items():
+            setattr(row, name, value)
+        try:
+            row.full_clean()
+        except DjangoValidationError as error:
+            raise DjangoValidationError(self._by_field(error)) from None
+        return attrs
+
+    def _of_address(self) -> dict[str, Any]:
+        return {"platform": self.context["platform"]} if "platform" in self.context else {}
+
+    def _by_field(self, error: DjangoValidationError) -> dict[str, list[DjangoValidationError]]:
+        errors = dict(error.error_dict)
+        for found in errors.pop(NON_FIELD_ERRORS, []):
+            errors.setdefault(self.field_of_code.get(found.code, NON_FIELD_ERRORS), []).append(found)
+        return errors
+
+    def update(self, instance: Any, validated_data: dict[str, Any]) -> Any:
+        """Save the fields that were sent, and no other: the rest of the row may be somebody else's business."""
+        for name, value in validated_data.items():
+            setattr(instance, name, value)
+        instance.save(update_fields=list(validated_data))
+        return instance
+
+
+class PlatformSerializer(StrictModelSerializer):
+    """A platform."""
+
+    fixed_fields = frozenset({"code"})
+    locales = serializers.ListField(child=serializers.CharField(), required=False, help_text="BCP 47, e.g. en, de-AT.")
+
+    class Meta:
+        model = Platform
+        fields = ["code", "name", "kind", "currency", "locales", "is_active", "revision", "created_at"]
+        read_only_fields = ["revision", "created_at"]
+
+
+class VendorSerializer(StrictModelSerializer):
+    """A vendor of the platform that the address names."""
+
+    fixed_fields = frozenset({"code"})
+    field_of_code = {"unique_together": "code"}
+
+    class Meta:
+        model = Vendor
+        fields = ["code", "name", "is_active", "created_at"]
+        read_only_fields = ["created_at"]
+
+
+class VendorOfPlatformField(serializers.SlugRelatedField):
+    """The code of a vendor of the platform that the address names; another platform's does not exist."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(slug_field="code", queryset=Vendor.objects.all(), **kwargs)
+
+    def get_queryset(self) -> QuerySet[Vendor]:
+        """Return the platform's vendors."""
+        queryset = super().get_queryset()
+        return queryset.filter(platform=self.context["platform"]) if "platform" in self.context else queryset.none()
+
+
+class MembershipSerializer(StrictModelSerializer):
+    """What a user is on the platform."""
+
+    fixed_fields = frozenset({"user"})
+    field_of_code = {"unique": "user"}
+    user = serializers.SlugRelatedField(
+        slug_field="username", queryset=User.objects.filter(is_active=True), help_text="The username."
+    )
+    vendor = VendorOfPlatformField(required=False, allow_null=True, help_text="For the role vendor, and only for it.")
+
+    class Meta:
+        model = Membership
+        fields = ["id", "user", "role", "vendor", "created_at"]
+        read_only_fields = ["created_at"]
+
+
+class TokenSerializer(serializers.ModelSerializer):
+    """A token as everybody sees it: by its prefix."""
+
+    prefix = serializers.CharField(source="token_key")
+    scopes = serializers.ListField(child=serializers.ChoiceField(choices=ApiToken.Scope.choices))
+    vendor = serializers.SlugRelatedField(slug_field="code", read_only=True, allow_null=True)
+    expires_at = serializers.DateTimeField(source="expiry", allow_null=True)
+    created_by = serializers.SlugRelatedField(slug_field="username", source="user", read_only=True)
+
+    class Meta:
+        model = ApiToken
+        fields = ["id", "name", "prefix", "scopes", "vendor", "expires_at", "created_by"]
+        read_only_fields = fields
+
+
+class IssuedTokenSerializer(TokenSerializer):
+    """A token as its maker sees it, once."""
+
+    token = serializers.CharField(
+        read_only=True, allow_null=True, help_text="The secret itself, shown here and never again. Null in a dry run."
+    )
+
+    class Meta(TokenSerializer.Meta):
+        fields = ["id", "name", "token", "prefix", "scopes", "vendor", "expires_at", "created_by"]
+        read_only_fields = fields
+
+
+class IssueTokenSerializer(StrictSerializerMixin, serializers.Serializer):
+    """What a new token is to be."""
+
+    name = serializers.CharField(max_length=100, help_text="What uses it, e.g. nightly stock export.")
+    scopes = serializers.ListField(child=serializers.ChoiceField(choices=ApiToken.Scope.choices), allow_empty=False)
+    vendor = VendorOfPlatformField(required=False, allow_null=True, help_text="For a token of one vendor only.")
+    expires_in_days = serializers.IntegerField(
+        min_value=1, max_value=services.MAX_TOKEN_DAYS, default=services.DEFAULT_TOKEN_DAYS
+    )

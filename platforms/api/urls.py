@@ -1,0 +1,25 @@
+"""Below `/api/v1/admin/`: platforms, and what stands on them."""
+
+from django.urls import path
+
+from platforms.api import converters  # noqa: F401  (registers <code:…>)
+from platforms.api.views import MembershipViewSet, PlatformViewSet, TokenViewSet, VendorViewSet
+
+MANY = {"get": "list", "post": "create"}
+ONE = {"get": "retrieve", "patch": "partial_update", "delete": "destroy"}
+
+app_name = "platforms-api"
+urlpatterns = [
+    path("platforms/", PlatformViewSet.as_view(MANY), name="platforms"),
+    path("platforms/<code:platform>/", PlatformViewSet.as_view(ONE), name="platform"),
+    path("platforms/<code:platform>/vendors/", VendorViewSet.as_view(MANY), name="vendors"),
+    path("platforms/<code:platform>/vendors/<code:vendor>/", VendorViewSet.as_view(ONE), name="vendor"),
+    path("platforms/<code:platform>/members/", MembershipViewSet.as_view(MANY), name="members"),
+    path("platforms/<code:platform>/members/<uuid:id>/", MembershipViewSet.as_view(ONE), name="member"),
+    path("platforms/<code:platform>/tokens/", TokenViewSet.as_view(MANY), name="tokens"),
+    path(
+        "platforms/<code:platform>/tokens/<uuid:id>/",
+        TokenViewSet.as_view({"get": "retrieve", "delete": "destroy"}),
+        name="token",
+    ),
+]

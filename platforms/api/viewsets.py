@@ -1,0 +1,209 @@
+"""What every viewset of the API does alike: who may, in which transaction, against which state."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any, ClassVar
+
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, transaction
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from rest_framework import serializers, status, viewsets
+from rest_framework.exceptions import UnsupportedMediaType, ValidationError
+from rest_framework.permissions import SAFE_METHODS
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from platforms import access
+from platforms.access import Actor, Right
+from platforms.api.conditional import ConditionalMixin, digest_tag
+from platforms.api.errors import Refused
+from platforms.models import Platform
+
+
+class BaseViewSet(ConditionalMixin, viewsets.GenericViewSet):
+    """The conventions of `/api/v1/`: rights, dry run, one transaction per write, ETags.
+
+    A view says `read_right` and `write_right`, and in `rights` which of its actions need another one.
+    """
+
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
+    metadata_class = None
+    read_right: ClassVar[Right] = Right.VIEW
+    write_right: ClassVar[Right] = Right.CHANGE
+    rights: ClassVar[Mapping[str, Right]] = {}
+    # The order of the pages of a list; its first field is what the cursor goes by.
+    ordering: ClassVar[tuple[str, ...]] = ("pk",)
+
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        """Return DRF's request. The API speaks UTF-8, whatever charset the client names."""
+        request.encoding = "utf-8"
+        return super().initialize_request(request, *args, **kwargs)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Read what a write brings before anything else is done: a body or a flag that is wrong changes nothing."""
+        super().initial(request, *args, **kwargs)
+        if self.action is not None and self.is_write:
+            self._refuse_other_media_types(request)
+            _ = request.data, self.dry_run
+
+    def _refuse_other_media_types(self, request: Request) -> None:
+        # DRF takes a form for an empty body once the CSRF check has read it.
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if length != "0" and self.get_content_negotiator().select_parser(request, self.get_parsers()) is None:
+            raise UnsupportedMediaType(request.content_type)
+
+    @property
+    def is_write(self) -> bool:
+        """Whether this request means to change something."""
+        return self.request.method not in SAFE_METHODS
+
+    @cached_property
+    def dry_run(self) -> bool:
+        """Whether a write is only tried: `?dry_run=true`. Raises ValidationError for anything but true and false."""
+        value = self.request.query_params.get("dry_run", "false")
+        if value not in ("true", "false"):
+            raise ValidationError({"dry_run": "Say true or false."}, code="invalid")
+        return value == "true"
+
+    @cached_property
+    def actor(self) -> Actor:
+        """Who asks."""
+        return Actor.of(self.request)
+
+    @property
+    def right(self) -> Right:
+        """What this action needs."""
+        return self.rights.get(self.action or "", self.write_right if self.is_write else self.read_right)
+
+    @cached_property
+    def platform(self) -> Platform:
+        """The platform that the address names.
+
+        Raises Platform.DoesNotExist where it is foreign or missing, PermissionDenied without the right on it.
+        """
+        return access.get(self.actor, Platform.objects.all(), self.right, code=self.kwargs["platform"])
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """One transaction, rolled back in a dry run; a row that collides with another's, made meanwhile, is a 409."""
+        try:
+            with transaction.atomic():
+                yield
+                if self.dry_run:
+                    transaction.set_rollback(True)
+        except IntegrityError as error:
+            raise Refused from error
+
+
+class ResourceViewSet(BaseViewSet):
+    """List, create, retrieve, change and delete rows of one model; which of them is said in the URLs.
+
+    `lookup_field` is the model's field, `lookup_url_kwarg` the word in the address. Nested under
+    `platforms/{platform}/` unless `is_nested` says otherwise.
+    """
+
+    is_nested: ClassVar[bool] = True
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """Return the rows that may be acted on here."""
+        queryset = super().get_queryset()
+        if getattr(self, "swagger_fake_view", False):
+            return queryset.none()
+        if self.is_nested:
+            queryset = queryset.filter(platform=self.platform)
+        return access.scope(self.actor, queryset, self.right)
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        """Return DRF's context with the platform of the address: no body ever names it."""
+        context = super().get_serializer_context()
+        if self.is_nested and not getattr(self, "swagger_fake_view", False):
+            context["platform"] = self.platform
+        return context
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Answer one page."""
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Answer one row."""
+        return Response(self.represent(self.find(**self.address)))
+
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Make a row."""
+        with self.writing():
+            self.check_may_create()
+            if "If-Match" in request.headers:
+                self.check_if_match(digest_tag(self.list(request).data))
+            serializer = self.get_serializer(data=request.data)
+            serializer.is_valid(raise_exception=True)
+            row = self.find(pk=self.perform_create(serializer).pk)
+            answer = self.represent_created(row)
+            if not self.dry_run:
+                self.etag = digest_tag(self.represent(row))
+        return Response(answer, status=status.HTTP_201_CREATED)
+
+    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Change a row."""
+        with self.writing():
+            row = self.find_locked()
+            self.etag = digest_tag(self.represent(row))
+            self.check_if_match(self.etag)
+            serializer = self.get_serializer(row, data=request.data, partial=True)
+            serializer.is_valid(raise_exception=True)
+            serializer.save()
+            answer = self.represent(self.find(pk=row.pk))
+            if not self.dry_run:
+                self.etag = digest_tag(answer)
+        return Response(answer)
+
+    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Delete a row."""
+        with self.writing():
+            row = self.find_locked()
+            self.check_if_match(digest_tag(self.represent(row)))
+            self.perform_destroy(row)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @property
+    def address(self) -> dict[str, Any]:
+        """The lookup that the address names."""
+        return {self.lookup_field: self.kwargs[self.lookup_url_kwarg or self.lookup_field]}
+
+    def find(self, **lookup: Any) -> Any:
+        """Return one row in scope, as it is now; raises as `access.get` does."""
+        return self._find(super().get_queryset(), **lookup)
+
+    def find_locked(self) -> Any:
+        """Return the row of the address, locked until the transaction ends; raises as `access.get` does."""
+        return self._find(super().get_queryset().select_for_update(no_key=True, of=("self",)), **self.address)
+
+    def _find(self, queryset: QuerySet[Any], **lookup: Any) -> Any:
+        if self.is_nested:
+            lookup["platform"] = self.platform
+        return access.get(self.actor, queryset, self.right, **lookup)
+
+    def check_may_create(self) -> None:
+        """Raise PermissionDenied, or the platform's DoesNotExist, where the actor may not make a row here."""
+        if self.is_nested:
+            _ = self.platform
+        elif not access.may(self.actor, self.right):
+            raise PermissionDenied
+
+    def represent(self, row: Model) -> Mapping[str, Any]:
+        """Return the row as a reader sees it: what its ETag is made of."""
+        return self.get_serializer(row).data
+
+    def represent_created(self, row: Model) -> Mapping[str, Any]:
+        """Return the row as its maker sees it once."""
+        return self.represent(row)
+
+    def perform_create(self, serializer: serializers.BaseSerializer) -> Model:
+        """Save what was validated, and return it."""
+        return serializer.save(platform=self.platform) if self.is_nested else serializer.save()
+
+    def perform_destroy(self, row: Model) -> None:
+        """Delete the row."""
+        row.delete()
