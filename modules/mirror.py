@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.apps import apps as installed_apps
 from django.apps.registry import Apps
 from django.db.models import QuerySet
 
@@ -35,8 +36,11 @@ def mirror(apps: Apps, using: str = "default") -> None:
         rows.bulk_update(changed, [*_MIRRORED, "is_installed"])
 
 
-def mirror_after_migrate(*, apps: Apps, using: str, **kwargs: Any) -> None:
-    """Mirror when migrate has run, unless it ran back to where there is no such table."""
+def mirror_after_migrate(*, using: str, apps: Apps = installed_apps, **kwargs: Any) -> None:
+    """Mirror when migrate has run, unless it ran back to where there is no such table.
+
+    apps: what migrate says it has migrated to; flush, which sends the same signal, says nothing.
+    """
     try:
         apps.get_model("modules", "Module")
     except LookupError:

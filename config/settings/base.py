@@ -145,6 +145,8 @@ DRF_STANDARDIZED_ERRORS = {
     "ENABLE_IN_DEBUG_FOR_UNHANDLED_EXCEPTIONS": True,
 }
 KNOX_TOKEN_MODEL = "platforms.ApiToken"
+# Our token stands in for knox's own, whose migrations would make its unused table all the same.
+MIGRATION_MODULES = {"knox": None}
 REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "TOKEN_TTL": timedelta(days=90), "TOKEN_PREFIX": "swy_"}
 
 SPECTACULAR_SETTINGS = {
