@@ -108,7 +108,9 @@ def scope(actor: Actor, queryset: QuerySet[M], right: Right) -> QuerySet[M]:
 def may(actor: Actor, right: Right, platform: Platform | None = None) -> bool:
     """Whether the actor has this right on the platform, or on any platform at all where none is named."""
     if right is Right.OPERATE:
-        return actor.is_superuser and actor.token_grants(right)
+        bound_to = actor.token.platform_id if actor.token else None
+        reaches = bound_to is None or (platform is not None and bound_to == platform.pk)
+        return actor.is_superuser and actor.token_grants(right) and reaches
     platforms = scope(actor, Platform.objects.all(), right)
     if platform is not None:
         if actor.is_superuser and (actor.token is None or actor.token.platform_id in (None, platform.pk)):

@@ -111,12 +111,14 @@ class Membership(models.Model):
                 fields=["user", "platform"],
                 condition=Q(vendor__isnull=True),
                 name="uq_membership_platform",
+                violation_error_code="unique",
                 violation_error_message="This user already has a role on this platform.",
             ),
             models.UniqueConstraint(
                 fields=["user", "vendor"],
                 condition=Q(vendor__isnull=False),
                 name="uq_membership_vendor",
+                violation_error_code="unique",
                 violation_error_message="This user already belongs to this vendor.",
             ),
             models.CheckConstraint(
@@ -130,7 +132,14 @@ class Membership(models.Model):
         return f"{self.user} is {self.get_role_display().lower()} of {self.vendor or self.platform}"
 
     def clean(self) -> None:
+        """Refuse a vendor of another platform, and a role and vendor that do not go together."""
         _validate_vendor_of_platform(self.vendor, self.platform_id)
+        # The table's constraint says the same; here it is said at the field.
+        if self.role == self.Role.VENDOR and self.vendor is None:
+            raise ValidationError({"vendor": ValidationError("Name the vendor.", code="required")})
+        if self.role != self.Role.VENDOR and self.vendor is not None:
+            message = "Only the role vendor names a vendor."
+            raise ValidationError({"vendor": ValidationError(message, code="vendor_not_allowed")})
 
 
 def validate_scopes(value: object) -> None:
@@ -182,6 +191,7 @@ class ApiToken(AbstractAuthToken):
         return f"{self.name} ({self.token_key}…)"
 
     def clean(self) -> None:
+        """Refuse a vendor of another platform."""
         _validate_vendor_of_platform(self.vendor, self.platform_id)
 
     @property
