@@ -1,5 +1,6 @@
 """How the API describes itself: its conventions said once, on every operation."""
 
+import inspect
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -21,6 +22,7 @@ DRY_RUN = OpenApiParameter(
 )
 SAFE = ("GET", "HEAD")
 NEEDS_IF_MATCH = ("PUT", "PATCH")
+CRUD = ("list", "create", "retrieve", "partial_update", "destroy")
 HAS_BODY = ("POST", "PUT", "PATCH")
 REFUSALS = {
     "400": "What was sent is not valid: one error per field.",
@@ -63,6 +65,13 @@ class Schema(AutoSchema):
         if resources[:1] == ["platforms"] and len(resources) > 1:
             return resources[1:2]
         return resources[:1]
+
+    def get_description(self) -> str:
+        """Say what the action does, and of what, where the action alone is the same for every resource."""
+        description = super().get_description()
+        if getattr(self.view, "action", None) in CRUD:
+            return f"{description} {inspect.getdoc(type(self.view)) or ''}".strip()
+        return description
 
     def get_override_parameters(self) -> list[Any]:
         """Return the headers and flags of every operation."""

@@ -123,16 +123,16 @@ class ResourceViewSet(BaseViewSet):
         return context
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Answer one page."""
+        """List."""
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Answer one row."""
+        """Read one."""
         return Response(self.represent(self.find(**self.address)))
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Make a row."""
+        """Make one."""
         with self.writing():
             self.check_may_create()
             if "If-Match" in request.headers:
@@ -146,7 +146,7 @@ class ResourceViewSet(BaseViewSet):
         return Response(answer, status=status.HTTP_201_CREATED)
 
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Change a row."""
+        """Change one: what is left out stays as it is."""
         with self.writing():
             row = self.find_locked()
             self.etag = digest_tag(self.represent(row))
@@ -160,7 +160,7 @@ class ResourceViewSet(BaseViewSet):
         return Response(answer)
 
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Delete a row."""
+        """Delete one."""
         with self.writing():
             row = self.find_locked()
             self.check_if_match(digest_tag(self.represent(row)))
