@@ -1,0 +1,331 @@
+"""How modules stand on a platform, and how they came to: what the admin, the API and the commands show.
+
+Everything here reads and nothing writes; whoever calls has made sure that the asker may see the platform. No secret
+leaves: of each, whether it is set, since when, and its fingerprint.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+
+from modules import configs
+from modules.configs import Config
+from modules.definition import Feature, MenuItem, ModuleDefinition, Permission
+from modules.models import Change, Module, PlatformModule
+from modules.registry import registry
+from platforms.models import Platform
+
+History = PlatformModule.history.model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogueEntry:
+    """A module as the catalogue has it; of one that is no longer installed only what the database remembers."""
+
+    code: str
+    name: str
+    description: str
+    version: str
+    is_core: bool
+    is_restricted: bool = False
+    is_installed: bool
+    requires: tuple[str, ...] = ()
+    required_by: tuple[str, ...] = ()
+    features: tuple[Feature, ...] = ()
+    permissions: tuple[Permission, ...] = ()
+    menu: tuple[MenuItem, ...] = ()
+    config_schema: dict[str, Any] = field(default_factory=dict)
+    config_defaults: Config = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretState:
+    """What may be known of a secret."""
+
+    is_set: bool = False
+    fingerprint: str | None = None
+    changed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleStateRow:
+    """How a module stands on a platform, whether it has a row there or not.
+
+    `is_enabled` is what the gate says: a core module is on, one that is not installed is off. `config` is what somebody
+    set, `effective_config` that over the defaults. `requires` and `required_by` are the direct ones.
+    """
+
+    platform: str
+    module: str
+    name: str
+    is_core: bool
+    is_installed: bool
+    is_enabled: bool
+    enabled_at: datetime | None = None
+    enabled_by: str | None = None
+    disabled_at: datetime | None = None
+    disabled_by: str | None = None
+    config: Config = field(default_factory=dict)
+    effective_config: Config = field(default_factory=dict)
+    secrets: Mapping[str, SecretState] = field(default_factory=dict)
+    requires: tuple[str, ...] = ()
+    required_by: tuple[str, ...] = ()
+    revision: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """A key that a version changed: `is_enabled`, `config.<path>`, `secrets.<name>` (a fingerprint). None: not set."""
+
+    key: str
+    old: Any
+    new: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryEntry:
+    """One version of a platform's module: the change that made it, who and why, and what it changed."""
+
+    module: str
+    change: int | None
+    at: datetime
+    actor: str
+    source: str
+    reason: str
+    is_enabled: bool
+    config: Config
+    diff: tuple[Difference, ...]
+
+
+def catalogue() -> list[CatalogueEntry]:
+    """Return every module: the installed ones, each after what it needs, then those that only left a row. One query."""
+    required_by = _direct_dependents()
+    gone = Module.objects.exclude(pk__in=[definition.code for definition in registry]).order_by("code")
+    return [
+        *(_catalogue_entry(definition, required_by) for definition in registry),
+        *(_catalogue_entry_of_row(module, required_by) for module in gone),
+    ]
+
+
+def catalogue_entry(code: str) -> CatalogueEntry:
+    """Return one module of the catalogue. No query where it is installed. Raises Module.DoesNotExist."""
+    required_by = _direct_dependents()
+    if code in registry:
+        return _catalogue_entry(registry[code], required_by)
+    return _catalogue_entry_of_row(Module.objects.get(pk=code), required_by)
+
+
+def is_known(code: str) -> bool:
+    """Whether the module is installed, or was once. No query where it is."""
+    return code in registry or Module.objects.filter(pk=code).exists()
+
+
+def is_on() -> Q:
+    """Return the condition for rows of `PlatformModule` under which the gate says on."""
+    return Q(is_enabled=True, module__in=[definition.code for definition in registry])
+
+
+def stored_states() -> QuerySet[PlatformModule]:
+    """Return the rows that somebody made, with all that `state_of_row` needs: one query for any number of them."""
+    return PlatformModule.objects.select_related("platform", "module", "enabled_by", "disabled_by")
+
+
+def states_of(platform: Platform) -> list[ModuleStateRow]:
+    """Return how every module stands on the platform: installed ones, then rows of those that are not. One query."""
+    rows = {row.module_id: row for row in _rows_of(platform)}
+    required_by = _direct_dependents()
+    installed = [_state(platform, definition.code, rows.get(definition.code), required_by) for definition in registry]
+    gone = [_state(platform, code, rows[code], required_by) for code in sorted(rows) if code not in registry]
+    return installed + gone
+
+
+def state_of(platform: Platform, module: str) -> ModuleStateRow:
+    """Return how one module stands on the platform, in at most two queries. Raises Module.DoesNotExist if unknown."""
+    row = _rows_of(platform).filter(module=module).first()
+    if row is None and module not in registry:
+        row = PlatformModule(platform=platform, module=Module.objects.get(pk=module))
+    return _state(platform, module, row, _direct_dependents())
+
+
+def state_of_row(row: PlatformModule) -> ModuleStateRow:
+    """Return how the module of one of `stored_states()` stands. No query."""
+    return _state(row.platform, row.module_id, row, _direct_dependents())
+
+
+def history_rows(platform: Platform, module: str) -> QuerySet[Any]:
+    """Return the versions of a platform's module, newest first, for pages of `history_entries`."""
+    return _history().filter(platform=platform, module=module)
+
+
+def history_rows_of_change(change: Change) -> QuerySet[Any]:
+    """Return the versions that one change made, by module, for `history_entries`."""
+    return _history().filter(platform=change.platform_id, change_number=change.number).order_by("module")
+
+
+def history_entries(rows: Iterable[Any]) -> list[HistoryEntry]:
+    """Return what these versions say and how each differs from the one before it, also where that is on another page.
+
+    rows: of `history_rows()` or `history_rows_of_change()`, sliced as you like, all of one platform. Two queries
+    besides theirs.
+    """
+    rows = list(rows)
+    if not rows:
+        return []
+    known = {row.pk: row for row in rows}
+    missing = {row.previous_pk for row in rows if row.previous_pk is not None} - known.keys()
+    known |= History.objects.in_bulk(missing)
+    numbers = {row.change_number for row in rows}
+    changes = {
+        change.number: change for change in Change.objects.filter(platform=rows[0].platform_id, number__in=numbers)
+    }
+    return [_history_entry(row, known.get(row.previous_pk), changes.get(row.change_number)) for row in rows]
+
+
+def history_of(platform: Platform, module: str, limit: int | None = None) -> list[HistoryEntry]:
+    """Return a platform's module's history, newest first, at most `limit` entries. Three queries."""
+    return history_entries(history_rows(platform, module)[:limit])
+
+
+def _direct_dependents() -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for definition in registry:
+        for required in definition.requires:
+            found[required] = (*found.get(required, ()), definition.code)
+    return found
+
+
+def _catalogue_entry(definition: ModuleDefinition, required_by: Mapping[str, tuple[str, ...]]) -> CatalogueEntry:
+    return CatalogueEntry(
+        code=definition.code,
+        name=definition.name,
+        description=definition.description,
+        version=definition.version,
+        is_core=definition.is_core,
+        is_restricted=definition.is_restricted,
+        is_installed=True,
+        requires=definition.requires,
+        required_by=required_by.get(definition.code, ()),
+        features=definition.features,
+        permissions=definition.permissions,
+        menu=definition.menu,
+        config_schema=configs.json_schema(definition.config),
+        config_defaults=configs.defaults(definition.config),
+    )
+
+
+def _catalogue_entry_of_row(module: Module, required_by: Mapping[str, tuple[str, ...]]) -> CatalogueEntry:
+    return CatalogueEntry(
+        code=module.code,
+        name=module.name,
+        description=module.description,
+        version=module.version,
+        is_core=module.is_core,
+        is_installed=False,
+        required_by=required_by.get(module.code, ()),
+    )
+
+
+def _rows_of(platform: Platform) -> QuerySet[PlatformModule]:
+    return PlatformModule.objects.filter(platform=platform).select_related("module", "enabled_by", "disabled_by")
+
+
+def _state(
+    platform: Platform, code: str, row: PlatformModule | None, required_by: Mapping[str, tuple[str, ...]]
+) -> ModuleStateRow:
+    definition = registry.get(code)
+    says_on = row is not None and row.is_enabled
+    config = _shown_config(code, row.config if row else {})
+    return ModuleStateRow(
+        platform=platform.code,
+        module=code,
+        name=definition.name if definition else row.module.name,  # type: ignore[union-attr]
+        is_core=definition.is_core if definition else row.module.is_core,  # type: ignore[union-attr]
+        is_installed=definition is not None,
+        is_enabled=definition is not None and (definition.is_core or says_on),
+        enabled_at=row.enabled_at if row else None,
+        enabled_by=row.enabled_by.username if row and row.enabled_by else None,
+        disabled_at=row.disabled_at if row else None,
+        disabled_by=row.disabled_by.username if row and row.disabled_by else None,
+        config=config,
+        effective_config=configs.effective(definition.config, config) if definition else config,
+        secrets=_secret_states(definition, row),
+        requires=definition.requires if definition else (),
+        required_by=required_by.get(code, ()),
+        revision=platform.revision,
+    )
+
+
+def _shown_config(code: str, config: Config) -> Config:
+    """Return a stored config without what is a secret by now: an earlier schema may have kept it in the open."""
+    definition = registry.get(code)
+    hidden = configs.secret_fields(definition.config) if definition else frozenset()
+    return {key: value for key, value in config.items() if key not in hidden}
+
+
+def _secret_states(definition: ModuleDefinition | None, row: PlatformModule | None) -> dict[str, SecretState]:
+    """Return every secret that the schema has, in its order, then what is kept from an earlier one."""
+    names = configs.secret_fields(definition.config) if definition else frozenset()
+    states = {name: SecretState() for name in (definition.config.model_fields if definition else ()) if name in names}
+    for name, kept in sorted((row.secrets if row else {}).items()):
+        changed_at = datetime.fromisoformat(kept["changed_at"])
+        states[name] = SecretState(is_set=True, fingerprint=kept["fingerprint"], changed_at=changed_at)
+    return states
+
+
+def _history() -> QuerySet[Any]:
+    """Return all versions, newest first, each with the key of the one before it, which the index finds at once."""
+    before = History.objects.filter(
+        platform=OuterRef("platform"), module=OuterRef("module"), history_date__lte=OuterRef("history_date")
+    ).exclude(history_date=OuterRef("history_date"), history_id__gte=OuterRef("history_id"))
+    newest_before = before.order_by("-history_date", "-history_id").values("history_id")[:1]
+    return History.objects.annotate(previous_pk=Subquery(newest_before)).order_by("-history_date", "-history_id")
+
+
+def _history_entry(row: Any, previous: Any | None, change: Change | None) -> HistoryEntry:
+    return HistoryEntry(
+        module=row.module_id,
+        change=row.change_number,
+        at=row.history_date,
+        actor=change.actor_label if change else "",
+        source=change.source if change else "",
+        reason=change.reason if change else "",
+        is_enabled=row.is_enabled,
+        config=_shown_config(row.module_id, row.config),
+        diff=_differences(row, previous),
+    )
+
+
+def _differences(row: Any, previous: Any | None) -> tuple[Difference, ...]:
+    definition = registry.get(row.module_id)
+    untouched = {"is_enabled": definition is not None and definition.is_core}
+    old = _keys(previous) if previous is not None else untouched
+    new = _keys(row) if row.history_type != "-" else {}
+    keys = old.keys() | new.keys()
+    return tuple(
+        Difference(key=key, old=old.get(key), new=new.get(key))
+        for key in sorted(keys, key=_reading_order)
+        # An object that is there and empty says nothing beside the keys that came into it or left it.
+        if old.get(key) != new.get(key) and not any(other.startswith(f"{key}.") for other in keys)
+    )
+
+
+def _reading_order(key: str) -> tuple[int, str]:
+    return ("is_enabled", "config", "secrets").index(key.partition(".")[0]), key
+
+
+def _keys(row: Any) -> dict[str, Any]:
+    """Return what a version says, key by key; lists count as a whole."""
+    return (
+        {"is_enabled": row.is_enabled}
+        | dict(_leaves(_shown_config(row.module_id, row.config), ("config",)))
+        | {f"secrets.{name}": mark for name, mark in row.secret_fingerprints.items()}
+    )
+
+
+def _leaves(value: Any, path: tuple[str, ...]) -> Sequence[tuple[str, Any]]:
+    if isinstance(value, dict) and (value or len(path) == 1):
+        return [leaf for key, inner in value.items() for leaf in _leaves(inner, (*path, key))]
+    return [(".".join(path), value)]
