@@ -3,6 +3,7 @@
 from datetime import timedelta
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 import environ
 from csp.constants import NONE, SELF
@@ -74,7 +75,7 @@ TEMPLATES = [
 ]
 
 
-def database(url: str) -> dict[str, object]:
+def database(url: str) -> dict[str, Any]:
     """Return Django's settings for one database URL, with the options that make SQLite safe under several workers.
 
     IMMEDIATE takes the write lock when a transaction starts, so that what a transaction read cannot change under it;
