@@ -1,6 +1,17 @@
 """The admin site: Django's own, with our name and theme."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+
+from platforms.admin_base import ScopedAutocomplete
+from platforms.models import Platform
+
+# What staff come for stands first; every other app follows by its name.
+FIRST_APPS = ("platforms", "modules")
+FIRST_MODELS = {"platforms": ("Platform", "Vendor", "Membership", "ApiToken", "User")}
+PLATFORMS_ON_START_PAGE = 9
 
 
 class SwitchyardAdminSite(admin.AdminSite):
@@ -9,3 +20,34 @@ class SwitchyardAdminSite(admin.AdminSite):
     site_title = "Switchyard"
     site_header = "Switchyard"
     index_title = "Back office"
+    site_url = None
+    # Django's sidebar is a table with a filter; ours (admin/site_nav.html) is a list, there on narrow screens too.
+    enable_nav_sidebar = False
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        """Return what the asking person may see: platforms, modules, then the rest; in each the most used first."""
+        apps = super().get_app_list(request, app_label)
+        for app in apps:
+            order = FIRST_MODELS.get(app["app_label"], ())
+            app["models"].sort(key=lambda model, order=order: _position(model["object_name"], order))
+        return sorted(apps, key=lambda app: _position(app["app_label"], FIRST_APPS))
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Draw the start page: the platforms of the asking person first."""
+        platform_admin = self.get_model_admin(Platform)
+        rows = platform_admin.get_queryset(request).order_by("-is_active", "name")
+        context = {
+            "platform_count": rows.count(),
+            "platforms": [
+                {"platform": row, "facts": platform_admin.facts(row)} for row in rows[:PLATFORMS_ON_START_PAGE]
+            ],
+        }
+        return super().index(request, {**context, **(extra_context or {})})
+
+    def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
+        """Answer autocompletes with what the form they stand in would accept."""
+        return ScopedAutocomplete.as_view(admin_site=self)(request)
+
+
+def _position(name: str, order: tuple[str, ...]) -> int:
+    return order.index(name) if name in order else len(order)

@@ -1,0 +1,435 @@
+"""The platforms' admin: users, platforms, vendors, who belongs to them, and the tokens of API clients."""
+
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.db.models import Count, ForeignKey, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.forms import ModelChoiceField, ModelForm
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from platforms import services
+from platforms.access import Actor, Right
+from platforms.admin_base import ScopedAdmin
+from platforms.admin_forms import ApiTokenForm, GuardedForm, PlatformForm, UsernameField
+from platforms.admin_panels import Column, Panel
+from platforms.models import ApiToken, Membership, Platform, User, Vendor
+
+# Rights come from memberships and tokens: Django's groups would promise what nothing here grants.
+admin.site.unregister(Group)
+
+EXPIRES_SOON = timedelta(days=14)
+
+
+def pill(kind: str, text: str) -> SafeString:
+    """Return a status pill of the theme: `on`, `off`, `core`, `unknown` or `warn`."""
+    return format_html('<span class="pill pill--{}">{}</span>', kind, text)
+
+
+def day_of(moment: datetime) -> str:
+    """Return the day, short enough for a column."""
+    return date_format(timezone.localtime(moment), "j M Y")
+
+
+def active_pill(row: Platform | Vendor | User) -> SafeString:
+    """Return the pill of a row that is active or not."""
+    return pill("on", "Active") if row.is_active else pill("off", "Inactive")
+
+
+def count_of(queryset: QuerySet, path: str) -> Coalesce:
+    """Return how many rows of the queryset point at the outer row by `path`, as a subquery: joins would multiply."""
+    counted = queryset.order_by().filter(**{path: OuterRef("pk")}).values(path).annotate(rows=Count("pk"))
+    return Coalesce(Subquery(counted.values("rows"), output_field=IntegerField()), 0)
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin):
+    """Who can log in. Only superusers come here: everybody else names people by their username."""
+
+    list_display = ("username", "full_name", "email", "access", "status", "platforms", "last_seen")
+    list_filter = ("is_active", "is_staff", "is_superuser")
+    search_fields = ("username", "first_name", "last_name", "email")
+    filter_horizontal = ()
+    list_per_page = 50
+    fieldsets = (
+        (None, {"fields": ("username", "password")}),
+        ("Person", {"fields": ("first_name", "last_name", "email")}),
+        (
+            "Access",
+            {
+                "fields": ("is_active", "is_staff", "is_superuser"),
+                "description": "Staff log in here and see the platforms they belong to; superusers see everything.",
+            },
+        ),
+        ("Dates", {"fields": ("last_login", "date_joined")}),
+    )
+    add_fieldsets = (
+        (None, {"classes": ("wide",), "fields": ("username", "usable_password", "password1", "password2")}),
+        ("Access", {"fields": ("is_staff", "is_superuser")}),
+    )
+    readonly_fields = ("last_login", "date_joined")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        """Bring the number of memberships along."""
+        return super().get_queryset(request).annotate(membership_count=count_of(Membership.objects.all(), "user"))
+
+    @admin.display(description="name", ordering="last_name")
+    def full_name(self, user: User) -> str:
+        """First and last name."""
+        return user.get_full_name()
+
+    @admin.display(description="status", ordering="is_active")
+    def status(self, user: User) -> SafeString:
+        """Active or not."""
+        return active_pill(user)
+
+    @admin.display(description="access", ordering="is_superuser")
+    def access(self, user: User) -> SafeString:
+        """How far they come in here."""
+        if user.is_superuser:
+            return pill("core", "Superuser")
+        return pill("unknown", "Staff" if user.is_staff else "API only")
+
+    @admin.display(description="last log-in", ordering="last_login", empty_value="Never")
+    def last_seen(self, user: User) -> str | None:
+        """The day on which they last logged in."""
+        return day_of(user.last_login) if user.last_login else None
+
+    @admin.display(description="memberships", ordering="membership_count")
+    def platforms(self, user: User) -> int:
+        """How many platforms and vendors they belong to."""
+        return user.membership_count
+
+    def _is_operator(self, request: HttpRequest) -> bool:
+        return Actor.of(request).is_superuser
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Superusers only."""
+        return self._is_operator(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Superusers only."""
+        return self._is_operator(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Superusers only."""
+        return self._is_operator(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Superusers only."""
+        return self._is_operator(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Superusers only."""
+        return self._is_operator(request)
+
+
+@admin.register(Platform)
+class PlatformAdmin(ScopedAdmin):
+    """Platforms. What other apps show here they add with `add_panel()` and `add_column()`."""
+
+    form = PlatformForm
+    add_right = Right.OPERATE
+    delete_right = Right.OPERATE
+    list_display = ("name", "code", "kind", "status", "vendors", "created")
+    list_filter = ("kind", "is_active")
+    search_fields = ("code", "name")
+    search_help_text = "Name or code"
+    ordering = ("name",)
+    date_hierarchy = None
+    change_form_template = "admin/platforms/platform/change_form.html"
+
+    panels: ClassVar[list[Panel]] = []
+    columns: ClassVar[list[Column]] = []
+
+    @classmethod
+    def add_panel(cls, panel: Panel) -> None:
+        """Show a panel on every platform's page, above its form; panels stand in the order in which they came."""
+        cls.panels.append(panel)
+
+    @classmethod
+    def add_column(cls, column: Column) -> None:
+        """Show a column in the list of platforms and on the start page."""
+        cls.columns.append(column)
+
+    def facts(self, platform: Platform) -> list[dict[str, Any]]:
+        """Return what other apps' columns say of a platform, for the start page."""
+        return [{"label": column.label, "value": column.display(platform)} for column in self.columns]
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """Return our columns, with those of other apps before the date."""
+        *own, last = self.list_display
+        return [*own, *(column.display for column in self.columns), last]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Platform]:
+        """Bring along what the list shows beside the row itself."""
+        queryset = super().get_queryset(request).annotate(vendor_count=count_of(Vendor.objects.all(), "platform"))
+        for column in self.columns:
+            if column.annotate is not None:
+                queryset = column.annotate(queryset)
+        return queryset
+
+    def get_fieldsets(self, request: HttpRequest, obj: Platform | None = None) -> list[Any]:
+        """Return the fields in groups; what the system writes is shown once there is something to show."""
+        groups = [
+            (None, {"fields": ("name", "code", "kind", "is_active")}),
+            ("Where it sells", {"fields": ("currency", "locales")}),
+        ]
+        if obj is not None:
+            groups.append(("Record", {"fields": ("revision", "created_at")}))
+        return groups
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Platform | None = None) -> tuple[str, ...]:
+        """The code names the platform in addresses that others hold: it is fixed once made."""
+        return ("revision", "created_at") if obj is None else ("code", "revision", "created_at")
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Leave out the bulk delete: a platform is deleted one at a time, knowingly, by the service."""
+        actions = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
+
+    @admin.display(description="status", ordering="is_active")
+    def status(self, platform: Platform) -> SafeString:
+        """Active or not."""
+        return active_pill(platform)
+
+    @admin.display(description="vendors", ordering="vendor_count")
+    def vendors(self, platform: Platform) -> int:
+        """How many vendors it has."""
+        return platform.vendor_count
+
+    @admin.display(description="created", ordering="created_at")
+    def created(self, platform: Platform) -> str:
+        """The day it was made."""
+        return day_of(platform.created_at)
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Platform | None = None,
+    ) -> HttpResponse:
+        """Draw the page with the panels that have something to show to the asking person."""
+        if obj is not None:
+            shown = ((panel.template, panel.context(request, obj)) for panel in self.panels)
+            context["panels"] = [
+                render_to_string(template, {"platform": obj, **panel_context}, request)
+                for template, panel_context in shown
+                if panel_context is not None
+            ]
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def delete_model(self, request: HttpRequest, obj: Platform) -> None:
+        """Delete through the service, which writes down that it was done, and by whom."""
+        services.delete_platform(platform=obj, actor=Actor.of(request))
+
+
+@admin.register(Vendor)
+class VendorAdmin(ScopedAdmin):
+    """The merchants of each platform."""
+
+    form = GuardedForm
+    list_display = ("name", "code", "platform", "status", "members", "created")
+    list_filter = ("platform", "is_active")
+    list_select_related = ("platform",)
+    search_fields = ("code", "name")
+    search_help_text = "Name or code"
+    ordering = ("name",)
+    autocomplete_fields = ("platform",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Vendor]:
+        """Bring the number of members along."""
+        queryset = super().get_queryset(request).select_related("platform")
+        return queryset.annotate(member_count=count_of(Membership.objects.all(), "vendor"))
+
+    def get_fieldsets(self, request: HttpRequest, obj: Vendor | None = None) -> list[Any]:
+        """Return the fields in groups."""
+        groups = [(None, {"fields": ("platform", "name", "code", "is_active")})]
+        if obj is not None:
+            groups.append(("Record", {"fields": ("created_at",)}))
+        return groups
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Vendor | None = None) -> tuple[str, ...]:
+        """A vendor stays on its platform, under its code: a merchant on two platforms is two vendors."""
+        return ("created_at",) if obj is None else ("platform", "code", "created_at")
+
+    @admin.display(description="status", ordering="is_active")
+    def status(self, vendor: Vendor) -> SafeString:
+        """Active or not."""
+        return active_pill(vendor)
+
+    @admin.display(description="members", ordering="member_count")
+    def members(self, vendor: Vendor) -> int:
+        """How many people act for it."""
+        return vendor.member_count
+
+    @admin.display(description="created", ordering="created_at")
+    def created(self, vendor: Vendor) -> str:
+        """The day it was made."""
+        return day_of(vendor.created_at)
+
+    def autocomplete_label(self, row: Vendor) -> str:
+        """Name the platform too: the same merchant is often on several."""
+        return f"{row.name} · {row.platform.name}"
+
+
+@admin.register(Membership)
+class MembershipAdmin(ScopedAdmin):
+    """Who belongs to which platform, and as what."""
+
+    form = GuardedForm
+    view_right = Right.MEMBERS
+    change_right = Right.MEMBERS
+    list_display = ("user", "role_pill", "platform", "vendor", "created")
+    list_filter = ("role", "platform")
+    list_select_related = ("user", "platform", "vendor")
+    search_fields = ("user__username", "user__first_name", "user__last_name", "user__email")
+    search_help_text = "Username, name or e-mail"
+    ordering = ("platform__name", "user__username")
+    autocomplete_fields = ("user", "platform", "vendor")
+
+    class Media:
+        js = ("admin/js/jquery.init.js", "admin_theme/vendors_of_platform.js")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Membership | None = None) -> list[Any]:
+        """Return who, where and as what."""
+        return [(None, {"fields": ("user", "platform", "role", "vendor")})]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Membership | None = None) -> tuple[str, ...]:
+        """A membership stays with its user and platform; what changes is the role."""
+        return () if obj is None else ("user", "platform")
+
+    def formfield_for_foreignkey(
+        self, db_field: ForeignKey, request: HttpRequest, **kwargs: Any
+    ) -> ModelChoiceField | None:
+        """Let those who may not browse users name one exactly."""
+        if db_field.name == "user" and not Actor.of(request).is_superuser:
+            return UsernameField()
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    @admin.display(description="role", ordering="role")
+    def role_pill(self, membership: Membership) -> SafeString:
+        """Admin, viewer or vendor."""
+        kinds = {Membership.Role.ADMIN: "core", Membership.Role.VIEWER: "off", Membership.Role.VENDOR: "warn"}
+        return pill(kinds[Membership.Role(membership.role)], membership.get_role_display())
+
+    @admin.display(description="created", ordering="created_at")
+    def created(self, membership: Membership) -> str:
+        """The day it was made."""
+        return day_of(membership.created_at)
+
+    def get_form(
+        self, request: HttpRequest, obj: Membership | None = None, change: bool = False, **kwargs: Any
+    ) -> type[ModelForm]:
+        """Offer the vendors of the membership's platform."""
+        form = super().get_form(request, obj, change=change, **kwargs)
+        if obj is not None and "vendor" in form.base_fields:
+            field = form.base_fields["vendor"]
+            field.queryset = field.queryset.filter(platform=obj.platform_id)
+            field.widget.widget.attrs["data-platform"] = obj.platform_id
+        return form
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(ScopedAdmin):
+    """The keys of API clients: made, shown once, watched and revoked, never edited."""
+
+    form = ApiTokenForm
+    view_right = Right.MEMBERS
+    change_right = Right.MEMBERS
+    list_display = ("name", "prefix", "scope_names", "platform", "vendor", "user", "expires", "status")
+    list_filter = ("platform",)
+    list_select_related = ("platform", "vendor", "user")
+    search_fields = ("name", "token_key", "user__username")
+    search_help_text = "Name, prefix or username"
+    ordering = ("-created",)
+    autocomplete_fields = ("platform", "vendor")
+
+    class Media:
+        js = ("admin/js/jquery.init.js", "admin_theme/vendors_of_platform.js")
+
+    def get_fieldsets(self, request: HttpRequest, obj: ApiToken | None = None) -> list[Any]:
+        """Return what is asked of a new token, or what there is to see of one."""
+        if obj is None:
+            return [
+                (None, {"fields": ("name", "platform", "vendor")}),
+                ("Reach", {"fields": ("scopes", "expires_in_days")}),
+            ]
+        facts = ("name", "prefix", "status", "platform", "vendor", "scope_names", "user", "created", "expires")
+        return [(None, {"fields": facts})]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: ApiToken | None = None) -> tuple[str, ...]:
+        """Show a token's facts; a new one is asked for."""
+        return () if obj is None else tuple(self.get_fieldsets(request, obj)[0][1]["fields"])
+
+    def has_change_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:
+        """A token is never edited: who holds it would not know."""
+        return False
+
+    @admin.display(description="prefix", ordering="token_key")
+    def prefix(self, token: ApiToken) -> str:
+        """The characters by which people tell tokens apart."""
+        return f"{token.token_key}…"
+
+    @admin.display(description="scopes")
+    def scope_names(self, token: ApiToken) -> str:
+        """What it may do."""
+        return ", ".join(str(ApiToken.Scope(scope).label) for scope in token.scopes)
+
+    @admin.display(description="expires", ordering="expiry")
+    def expires(self, token: ApiToken) -> str:
+        """The day on which its time is over."""
+        return day_of(token.expiry) if token.expiry else "Never"
+
+    @admin.display(description="status", ordering="expiry")
+    def status(self, token: ApiToken) -> SafeString:
+        """Valid, about to expire, or expired."""
+        if token.is_expired:
+            return pill("off", "Expired")
+        if token.expiry is not None and token.expiry <= timezone.now() + EXPIRES_SOON:
+            return pill("warn", "Expires soon")
+        return pill("on", "Valid")
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Draw the page with the one button that fits: what follows a new token is the page that shows it."""
+        context.update(show_save_and_add_another=False, show_save_and_continue=False)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def save_form(self, request: HttpRequest, form: ModelForm, change: bool) -> ApiToken:
+        """Have the service make the token; its plain text stays on the form until the answer is drawn."""
+        form.issue(Actor.of(request))
+        return form.instance
+
+    def save_model(self, request: HttpRequest, obj: ApiToken, form: ModelForm, change: bool) -> None:
+        """Write nothing more: the service has saved the token."""
+        request.__dict__["_issued_token"] = form.plain_text
+
+    def response_add(self, request: HttpRequest, obj: ApiToken, post_url_continue: str | None = None) -> HttpResponse:
+        """Show the token, once: in this answer and nowhere else, kept by no cache, cookie or session."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Token made",
+            "subtitle": obj.name,
+            "opts": self.opts,
+            "token": obj,
+            "plain_text": request.__dict__.pop("_issued_token"),
+            "scope_names": self.scope_names(obj),
+        }
+        response = TemplateResponse(request, "admin/platforms/apitoken/issued.html", context)
+        response["Cache-Control"] = "no-store"
+        return response

@@ -1,0 +1,222 @@
+"""The base of every tenant model's admin: `platforms.access` decides what staff see, choose and change."""
+
+import re
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.contrib.admin.exceptions import NotRegistered
+from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.autocomplete import AutocompleteJsonView
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
+from django.core.exceptions import FieldDoesNotExist, PermissionDenied
+from django.db import router, transaction
+from django.db.models import Field, ForeignKey, Model, QuerySet
+from django.forms import BaseModelFormSet, Form, ModelChoiceField, ModelForm
+from django.forms import Field as FormField
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+
+from platforms import access
+from platforms.access import Actor, Right
+
+# What may follow the name of a declared lookup: a comparison of that very field, never a path to another table.
+_COMPARISON = re.compile(r"\A(?:__(?:id|pk))?(?:__(?:exact|in|isnull|lt|lte|gt|gte))?\Z")
+
+
+def may(request: HttpRequest, right: Right, row: Model | None = None) -> bool:
+    """Whether the asking person has this right on the row's platform, or on any platform where no row is named.
+
+    The admin asks the same question dozens of times to draw one page; the answer is kept for the request.
+    """
+    answers: dict[tuple[object, ...], bool] = request.__dict__.setdefault("_rights", {})
+    key = (right,) if row is None else (right, type(row), row.pk)
+    if key not in answers:
+        actor = Actor.of(request)
+        if row is None or right is Right.OPERATE:
+            answers[key] = access.may(actor, right)
+        else:
+            answers[key] = access.scope(actor, type(row)._base_manager.all(), right).filter(pk=row.pk).exists()
+    return answers[key]
+
+
+def is_tenant_model(model: type[Model]) -> bool:
+    """Whether the model's rows belong to a platform."""
+    return hasattr(model, "tenant_path")
+
+
+class ScopedRelatedFilter(admin.RelatedFieldListFilter):
+    """A filter by a related row that offers only the rows that the asking person may see."""
+
+    def field_choices(
+        self, field: Field, request: HttpRequest, model_admin: admin.ModelAdmin
+    ) -> list[tuple[object, str]]:
+        """Return the choices in scope, in their admin's order."""
+        related = field.remote_field.model
+        rows = related._default_manager.order_by(*self.field_admin_ordering(field, request, model_admin))
+        return [(row.pk, str(row)) for row in access.scope(Actor.of(request), rows, Right.VIEW)]
+
+
+class ScopedAdmin(admin.ModelAdmin):
+    """Admin of a tenant model: rights come from `platforms.access`, never from Django's model permissions.
+
+    A subclass says which right shows a row and which changes it. A foreign row and a missing one are the same: they are
+    not found. After a save the row is looked up again in scope; what left it is rolled back.
+    """
+
+    view_right: ClassVar[Right] = Right.VIEW
+    change_right: ClassVar[Right] = Right.CHANGE
+    # Who may add and delete, where that differs from who may change.
+    add_right: ClassVar[Right | None] = None
+    delete_right: ClassVar[Right | None] = None
+    # What the address of a list may filter by, besides its `list_filter`.
+    allowed_lookups: ClassVar[Sequence[str]] = ()
+    list_per_page = 50
+    show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """Return the rows that the asking person may see."""
+        return access.scope(Actor.of(request), super().get_queryset(request), self.view_right)
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Model | None:
+        """Return the row, or None where it is missing or foreign; lock it first where the request will change it.
+
+        Without the lock two people who save at the same moment would both be told that they were first.
+        """
+        if request.method == "POST" and transaction.get_connection(router.db_for_write(self.model)).in_atomic_block:
+            self._lock(unquote(object_id))
+        return super().get_object(request, object_id, from_field)
+
+    def _lock(self, object_id: str) -> None:
+        try:
+            key = self.opts.pk.to_python(object_id)
+        except (ValueError, TypeError):
+            return
+        list(self.model._base_manager.select_for_update(no_key=True).filter(pk=key).values_list("pk"))
+
+    # --- who may -------------------------------------------------------------------------------------------------
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Whether the row, or any row at all, may be seen."""
+        return may(request, self.view_right, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Whether the row, or any row at all, may be changed."""
+        return may(request, self.change_right, obj)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Whether rows may be added on some platform."""
+        return may(request, self.add_right or self.change_right)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Whether the row, or any row at all, may be deleted."""
+        return may(request, self.delete_right or self.change_right, obj)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Whether the app is shown at all."""
+        return self.has_view_permission(request)
+
+    # --- what may be chosen and asked ------------------------------------------------------------------------------
+
+    def scope_choices(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        """Narrow what a relation may be set to: rows of platforms on which the asking person may change this model."""
+        if not is_tenant_model(queryset.model):
+            return queryset
+        return access.scope(Actor.of(request), queryset, self.change_right)
+
+    def formfield_for_foreignkey(
+        self, db_field: ForeignKey, request: HttpRequest, **kwargs: Any
+    ) -> ModelChoiceField | None:
+        """Build the field with the choices in scope."""
+        queryset = kwargs.get("queryset")
+        if queryset is None:
+            queryset = db_field.remote_field.model._default_manager.all()
+        kwargs["queryset"] = self.scope_choices(request, queryset)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_dbfield(self, db_field: Field, request: HttpRequest, **kwargs: Any) -> FormField | None:
+        """Build the field; beside a relation stands only the button that adds: the lists have the rest."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and isinstance(field.widget, RelatedFieldWidgetWrapper):
+            field.widget.can_change_related = field.widget.can_delete_related = field.widget.can_view_related = False
+        return field
+
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        """Return the declared filters; those by a tenant's relation offer only what is in scope."""
+        return [self._scoped_filter(item) for item in super().get_list_filter(request)]
+
+    def _scoped_filter(self, item: Any) -> Any:
+        if not isinstance(item, str):
+            return item
+        try:
+            field = self.opts.get_field(item)
+        except FieldDoesNotExist:
+            return item
+        if field.is_relation and is_tenant_model(field.remote_field.model):
+            return (item, ScopedRelatedFilter)
+        return item
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """Allow what the lists' own filters ask and what is declared; an address reaches no other column.
+
+        Django would let anybody who sees the list probe every column of the table, character by character.
+        """
+        names = [*self.allowed_lookups, self.date_hierarchy or ""]
+        for item in self.get_list_filter(request) if request else self.list_filter:
+            if isinstance(item, str):
+                names.append(item)
+            elif isinstance(item, tuple):
+                names.append(item[0])
+            else:
+                names.append(item.parameter_name)
+        return any(lookup.startswith(name) and _COMPARISON.match(lookup[len(name) :]) for name in names if name)
+
+    def autocomplete_label(self, row: Model) -> str:
+        """Return what an autocomplete shows for the row."""
+        return str(row)
+
+    # --- saving and looking back -----------------------------------------------------------------------------------
+
+    def save_related(
+        self, request: HttpRequest, form: ModelForm | Form, formsets: list[BaseModelFormSet], change: bool
+    ) -> None:
+        """Save what hangs on the row, then see that the row is still in scope.
+
+        Raises PermissionDenied otherwise, which rolls the whole request back.
+        """
+        super().save_related(request, form, formsets, change)
+        right = self.change_right if change else self.add_right or self.change_right
+        rows = self.model._base_manager.filter(pk=form.instance.pk)
+        if not access.scope(Actor.of(request), rows, right).exists():
+            raise PermissionDenied
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show what staff did to the row, looked up in scope; 405 to anything but a reader."""
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        return super().history_view(request, object_id, extra_context)
+
+
+class ScopedAutocomplete(AutocompleteJsonView):
+    """Autocompletes that offer what the form they stand in would accept: in scope, and of the chosen platform."""
+
+    def get_queryset(self) -> QuerySet:
+        """Narrow to what the asking form's admin may set, and to the platform that the form names, if any."""
+        rows = super().get_queryset()
+        try:
+            source_admin = self.admin_site.get_model_admin(self.source_field.model)
+        except NotRegistered:
+            return rows.none()
+        if not isinstance(source_admin, ScopedAdmin):
+            return rows
+        rows = source_admin.scope_choices(self.request, rows)
+        platform = self.request.GET.get("platform", "")
+        if getattr(rows.model, "tenant_path", "") == "platform" and platform.isascii() and platform.isdecimal():
+            rows = rows.filter(platform=int(platform))
+        return rows
+
+    def serialize_result(self, obj: Model, to_field_name: str) -> dict[str, str]:
+        """Return the row's key and what its admin calls it."""
+        label = self.model_admin.autocomplete_label if isinstance(self.model_admin, ScopedAdmin) else str
+        return {"id": str(getattr(obj, to_field_name)), "text": label(obj)}

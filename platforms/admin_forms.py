@@ -1,0 +1,156 @@
+"""The forms of the platforms' admin: how people type what the models keep."""
+
+import hashlib
+import json
+import re
+from typing import Any
+
+from django import forms
+from django.contrib.admin.widgets import AdminTextInputWidget
+from django.core.exceptions import ValidationError
+from django.core.serializers.json import DjangoJSONEncoder
+
+from platforms import services
+from platforms.access import Actor
+from platforms.models import ApiToken, Platform, User
+from platforms.validators import validate_locales
+
+
+class DigestField(forms.CharField):
+    """What the page said of the row when it was drawn; never a change of its own."""
+
+    widget = forms.HiddenInput
+
+    def has_changed(self, initial: object, data: object) -> bool:
+        """Leave it out of what the history says has changed."""
+        return False
+
+
+class GuardedForm(forms.ModelForm):
+    """A form that overwrites nothing that somebody else has saved since it was opened.
+
+    The page carries a digest of the fields as they were shown. The admin locks the row before it reads it, so that what
+    the digest is compared with cannot change before the save.
+    """
+
+    row_as_shown = DigestField(required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._digest = "" if self.instance._state.adding else self._digest_of_row()
+        self.initial["row_as_shown"] = self._digest
+
+    def _digest_of_row(self) -> str:
+        values = {
+            field.name: field.value_from_object(self.instance)
+            for field in self.instance._meta.concrete_fields
+            if field.name in self.fields
+        }
+        return hashlib.sha256(json.dumps(values, cls=DjangoJSONEncoder, sort_keys=True).encode()).hexdigest()[:32]
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse where the row has changed since the page was drawn."""
+        data = super().clean() or self.cleaned_data
+        if data.get("row_as_shown") not in ("", self._digest):
+            raise ValidationError(
+                "Somebody else saved this while you were editing. Nothing of yours was saved; "
+                "open the page again to see what it says now.",
+                code="stale",
+            )
+        return data
+
+    def _post_clean(self) -> None:
+        """Check constraints over fields that the form leaves out, too: the database would refuse with a crash."""
+        super()._post_clean()
+        if not self.errors and not self.instance._state.adding:
+            try:
+                self.instance.validate_constraints()
+            except ValidationError as error:
+                self.add_error(None, error.messages)
+
+
+class LocalesField(forms.CharField):
+    """Language tags, typed with commas or one on a line, kept as a list."""
+
+    default_validators = [validate_locales]
+
+    def to_python(self, value: object) -> list[str]:
+        """Split what was typed; an empty field is an empty list."""
+        if isinstance(value, list):
+            return value
+        return [tag for tag in re.split(r"[\s,;]+", super().to_python(value)) if tag]
+
+    def prepare_value(self, value: object) -> object:
+        """Show a list as people type it."""
+        return ", ".join(map(str, value)) if isinstance(value, list) else value
+
+
+class PlatformForm(GuardedForm):
+    """A platform's own fields."""
+
+    locales = LocalesField(
+        widget=AdminTextInputWidget,
+        initial=["en"],
+        help_text="Language tags with commas between them, the default first: en, de, fr-CH.",
+    )
+
+    class Meta:
+        model = Platform
+        fields = ("code", "name", "kind", "currency", "locales", "is_active")
+
+
+class UsernameField(forms.ModelChoiceField):
+    """A user named exactly: for staff who may make somebody a member, but may not browse everybody."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            User.objects.filter(is_active=True),
+            to_field_name="username",
+            widget=AdminTextInputWidget,
+            help_text="Their username, exactly.",
+            error_messages={"invalid_choice": "There is no active user of this name."},
+        )
+
+
+class ApiTokenForm(forms.ModelForm):
+    """What a new token is for, how far it reaches and how long."""
+
+    scopes = forms.MultipleChoiceField(
+        choices=ApiToken.Scope.choices,
+        initial=[ApiToken.Scope.READ],
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Read sees; write also works with modules' data; admin also changes platforms and switches modules.",
+    )
+    expires_in_days = forms.IntegerField(
+        min_value=1,
+        max_value=services.MAX_TOKEN_DAYS,
+        initial=services.DEFAULT_TOKEN_DAYS,
+        help_text=f"1 to {services.MAX_TOKEN_DAYS} days from now.",
+        widget=forms.NumberInput(attrs={"class": "vIntegerField"}),
+    )
+
+    class Meta:
+        model = ApiToken
+        fields = ("name", "platform", "vendor", "scopes")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "platform" in self.fields:
+            # A token without a platform reaches as far as its user: only an operator makes one, from the command line.
+            self.fields["platform"].required = True
+        self.plain_text = ""
+
+    def issue(self, actor: Actor) -> None:
+        """Have the service make the token; keep its plain text for the one answer that shows it."""
+        data = self.cleaned_data
+        self.instance, self.plain_text = services.issue_token(
+            user=actor.user,
+            name=data["name"],
+            platform=data["platform"],
+            vendor=data["vendor"],
+            scopes=data["scopes"],
+            days=data["expires_in_days"],
+        )
+
+    def save_m2m(self) -> None:
+        """Save nothing more: a token has no relations of this kind."""
