@@ -53,7 +53,9 @@ class MembershipFactory(DjangoModelFactory):
     user = factory.SubFactory(UserFactory)
     vendor = None
     platform = factory.Maybe(
-        "vendor", yes_declaration=factory.SelfAttribute("vendor.platform"), no_declaration=factory.SubFactory(PlatformFactory)
+        "vendor",
+        yes_declaration=factory.SelfAttribute("vendor.platform"),
+        no_declaration=factory.SubFactory(PlatformFactory),
     )
     role = factory.LazyAttribute(lambda row: Membership.Role.VENDOR if row.vendor else Membership.Role.ADMIN)
 

@@ -36,14 +36,14 @@ class Cursor(CursorPagination):
 
     def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: APIView | None = None) -> list[Any]:
         """Return one page; raise NotFound for a cursor that we did not make."""
-        self._model = queryset.model
+        self._query = queryset.query
         return super().paginate_queryset(queryset, request, view)
 
     def decode_cursor(self, request: Request) -> Any:
         """Return the cursor that was sent, its position checked before the database would choke on it."""
         cursor = super().decode_cursor(request)
         if cursor is not None and cursor.position is not None:
-            field = self._model._meta.get_field(self.ordering[0].lstrip("-"))
+            field = self._query.chain().resolve_ref(self.ordering[0].lstrip("-")).output_field
             try:
                 field.to_python(cursor.position)
             except (DjangoValidationError, ValueError):

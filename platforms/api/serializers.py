@@ -55,8 +55,12 @@ class StrictSerializerMixin:
 class StrictModelSerializer(StrictSerializerMixin, serializers.ModelSerializer):
     """A strict serializer that has the model judge: `full_clean()` holds the rules that the admin shares."""
 
-    # Errors of the whole row that are about one field after all: the model's code → the field.
+    # The field to blame where a row is there already, and Django blames the row: its code → the field.
     field_of_code: ClassVar[Mapping[str, str]] = {}
+
+    def get_unique_together_validators(self) -> list[Any]:
+        """Return none: DRF's own take every field of a constraint for required, and the model judges them anyway."""
+        return []
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Run the model's own validation on the row as it would be; raise what it raises."""
@@ -75,7 +79,10 @@ class StrictModelSerializer(StrictSerializerMixin, serializers.ModelSerializer):
     def _by_field(self, error: DjangoValidationError) -> dict[str, list[DjangoValidationError]]:
         errors = dict(error.error_dict)
         for found in errors.pop(NON_FIELD_ERRORS, []):
-            errors.setdefault(self.field_of_code.get(found.code, NON_FIELD_ERRORS), []).append(found)
+            field = self.field_of_code.get(found.code)
+            if field is not None:
+                found.code = "unique"
+            errors.setdefault(field or NON_FIELD_ERRORS, []).append(found)
         return errors
 
     def update(self, instance: Any, validated_data: dict[str, Any]) -> Any:
@@ -90,7 +97,9 @@ class PlatformSerializer(StrictModelSerializer):
     """A platform."""
 
     fixed_fields = frozenset({"code"})
-    locales = serializers.ListField(child=serializers.CharField(), required=False, help_text="BCP 47, e.g. en, de-AT.")
+    locales = serializers.ListField(
+        child=serializers.CharField(), required=False, allow_empty=False, help_text="BCP 47, e.g. en, de-AT."
+    )
 
     class Meta:
         model = Platform
