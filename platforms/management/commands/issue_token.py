@@ -46,8 +46,17 @@ class Command(BaseCommand):
                 days=self._days(options["days"]),
             )
         except ValidationError as error:
-            raise CommandError(" ".join(error.messages)) from error
+            raise CommandError(self._line(error)) from error
         self.stdout.write(token)
+
+    @staticmethod
+    def _line(error: ValidationError) -> str:
+        options = {"name": "--name: ", "scopes": "--scopes: ", "expires_in_days": "--days: "}
+        return " ".join(
+            f"{options.get(field, '')}{message}"
+            for field, messages in error.message_dict.items()
+            for message in messages
+        )
 
     @staticmethod
     def _platform(code: str | None) -> Platform | None:
