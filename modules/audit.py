@@ -1,12 +1,13 @@
 """What a change says, in one canonical form, and the hash that chains it to the one before."""
 
 import hashlib
-import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import Model
+
+from modules.canonical import canonical_json
 
 # What a history row claims, in the order in which it is hashed. Who is kept as a number, so that nothing need be joined.
 HASHED_HISTORY_FIELDS = (
@@ -41,8 +42,8 @@ HASHED_CHANGE_FIELDS = (
 )
 
 
-def _canonical(value: Any) -> Any:
-    """Return the value as JSON can hold it, the same from every database."""
+def _in_utc(value: Any) -> Any:
+    """Return a time as text in UTC, to the microsecond; anything else as it is."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="microseconds")
     return value
@@ -56,8 +57,7 @@ def change_hash(change: Model, history: Iterable[Model]) -> str:
     """
     rows = sorted(history, key=lambda row: row.module_id)  # type: ignore[attr-defined]
     content = {
-        "change": {field: _canonical(getattr(change, field)) for field in HASHED_CHANGE_FIELDS},
-        "history": [{field: _canonical(getattr(row, field)) for field in HASHED_HISTORY_FIELDS} for row in rows],
+        "change": {field: _in_utc(getattr(change, field)) for field in HASHED_CHANGE_FIELDS},
+        "history": [{field: _in_utc(getattr(row, field)) for field in HASHED_HISTORY_FIELDS} for row in rows],
     }
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()

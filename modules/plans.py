@@ -5,7 +5,6 @@ that applies it.
 """
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -14,6 +13,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from modules import configs, secrets
+from modules.canonical import canonical_json
 from modules.configs import Config, FieldError, InvalidConfig
 from modules.definition import ModuleConfig
 from modules.registry import ModuleRegistry
@@ -115,8 +115,7 @@ class Plan:
 
 
 def _digest(content: Any) -> str:
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 
 
 def plan(
@@ -150,13 +149,14 @@ def plan(
         if code not in registry:
             switching.block(code, Obstacle.NOT_INSTALLED, f"{code} is not installed.")
             continue
-        before = current.get(code, Setting(is_enabled=switching.is_on(code)))
+        before = switching.before(code)
         try:
             after, changed_secrets = _configured(registry[code].config, before, wish)
         except InvalidConfig as error:
             errors += [replace(item, module=code) for item in error.errors]
             continue
-        if after != before:
+        # By digest, not by ==, for which a list of true and one of 1 say the same.
+        if after.digest != before.digest:
             action = Action.RESET if wish.resets else Action.CONFIGURE
             configured.append(Step(module=code, action=action, cause=REQUESTED))
             outcome[code] = after
@@ -165,7 +165,7 @@ def plan(
         raise InvalidConfig(errors)
 
     for step in switching.steps():
-        before = outcome.get(step.module) or current.get(step.module, Setting())
+        before = outcome.get(step.module) or switching.before(step.module)
         outcome[step.module] = Setting(
             is_enabled=step.action is Action.ENABLE,
             config=before.config,
@@ -209,6 +209,11 @@ class _Switching:
         if definition is None:
             return False
         return definition.is_core or (code in self.current and self.current[code].is_enabled)
+
+    def before(self, code: str) -> Setting:
+        """Return the installed module's setting before the plan; of one never touched, what its schema starts from."""
+        version = self.registry[code].config.schema_version
+        return self.current.get(code) or Setting(is_enabled=self.is_on(code), config_version=version)
 
     def block(self, module: str, code: Obstacle, detail: str, by: str | None = None) -> None:
         """Say what stands in the way, once."""
