@@ -14,7 +14,6 @@ from django.db import transaction
 
 from modules import configs, secrets
 from modules.definition import ModuleConfig
-from modules.models import PlatformModule
 from modules.registry import registry
 from platforms.models import Platform
 
@@ -48,7 +47,7 @@ class ModuleState:
         if known is None:
             code = registry.of_config(schema).code
             opened = {name: secrets.decrypt(token) for name, token in self.sealed_secrets.get(code, {}).items()}
-            known = self._typed[schema] = configs.load(schema, self.configs.get(code, {}), opened)
+            known = self._typed[schema] = configs.load(schema, _thawed(self.configs.get(code, {})), opened)
         return known  # type: ignore[return-value]
 
     def features(self, module: str) -> frozenset[str]:
@@ -56,7 +55,7 @@ class ModuleState:
         if module not in self.enabled:
             return frozenset()
         definition = registry[module]
-        values = configs.effective(definition.config, self.configs.get(module, {}))
+        values = configs.effective(definition.config, _thawed(self.configs.get(module, {})))
         return frozenset(
             feature.code
             for feature in definition.features
@@ -71,14 +70,17 @@ class ModuleState:
 def state_of(platform: Platform) -> ModuleState:
     """Return the state of a platform at the revision that the given row carries.
 
-    Warm: no query. Cold: one. A state read inside a transaction is kept only once that is committed, so that nothing rolled
-    back is ever remembered.
+    Warm: no query. Cold: one, which reads the revision with the rows: the state is that of the revision which the
+    database has, and is kept under that one. A row in memory may carry one that was rolled back.
+
+    A state read inside a transaction is kept only once that is committed, so that nothing rolled back is ever
+    remembered.
     """
-    key = (platform.pk, platform.revision, registry.generation)
-    state = _states.get(key)
+    generation = registry.generation
+    state = _states.get((platform.pk, platform.revision, generation))
     if state is None:
         state = _read(platform)
-        transaction.on_commit(partial(_remember, key, state))
+        transaction.on_commit(partial(_remember, (state.platform_id, state.revision, generation), state))
     return state
 
 
@@ -98,21 +100,48 @@ def forget() -> None:
 
 
 def _read(platform: Platform) -> ModuleState:
-    rows = list(PlatformModule.objects.filter(platform_id=platform.pk))
+    """Read a platform's revision and rows in one statement, so that they belong together."""
+    columns = ("module_id", "is_enabled", "config", "secrets")
+    found = list(
+        Platform.objects.filter(pk=platform.pk)
+        .order_by()
+        .values_list("revision", *(f"platform_modules__{column}" for column in columns))
+    )
+    # A platform without rows gives one line, of nothing but its revision; one that is gone gives none.
+    revision = found[0][0] if found else platform.revision
+    rows = [row[1:] for row in found if row[1] is not None]
     core = {definition.code for definition in registry if definition.is_core}
     return ModuleState(
         platform_id=platform.pk,
-        revision=platform.revision,
-        enabled=frozenset(core | {row.module_id for row in rows if row.is_enabled and row.module_id in registry}),
-        configs=MappingProxyType({row.module_id: MappingProxyType(row.config) for row in rows}),
+        revision=revision,
+        enabled=frozenset(core | {code for code, is_enabled, _, _ in rows if is_enabled and code in registry}),
+        configs=MappingProxyType({code: _frozen(config) for code, _, config, _ in rows}),
         sealed_secrets=MappingProxyType(
             {
-                row.module_id: MappingProxyType({name: kept["token"] for name, kept in row.secrets.items()})
-                for row in rows
-                if row.secrets
+                code: MappingProxyType({name: kept["token"] for name, kept in sealed.items()})
+                for code, _, _, sealed in rows
+                if sealed
             }
         ),
     )
+
+
+def _frozen(value: Any) -> Any:
+    """Return a JSON value that nobody can change: what is cached is shared by everybody."""
+    if isinstance(value, dict):
+        return MappingProxyType({key: _frozen(inner) for key, inner in value.items()})
+    if isinstance(value, list):
+        return tuple(_frozen(inner) for inner in value)
+    return value
+
+
+def _thawed(value: Any) -> Any:
+    """Return a frozen JSON value as the lists and dicts that it was, to be changed at will."""
+    if isinstance(value, Mapping):
+        return {key: _thawed(inner) for key, inner in value.items()}
+    if isinstance(value, tuple):
+        return [_thawed(inner) for inner in value]
+    return value
 
 
 def _remember(key: tuple[int, int, int], state: ModuleState) -> None:
