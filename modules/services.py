@@ -120,9 +120,11 @@ def change(
     move. Whatever is raised, nothing was written.
     """
     wishes = list(wishes)
+    # Before the plan too: what is wrong with a config is told only to those who may set it.
+    _refuse_restricted((wish.module for wish in wishes), origin)
     with transaction.atomic():
         [entry] = _planned({platform.pk: wishes}, origin, cascade)
-        _refuse_restricted(wishes, entry.plan, origin)
+        _refuse_restricted((step.module for step in entry.plan.steps), origin)
         if precondition is not None:
             precondition(entry.platform, {code: setting_of(row) for code, row in entry.rows.items()})
         if digest is not None and digest != entry.plan.digest:
@@ -143,11 +145,12 @@ def change_many(*, wishes: Mapping[int, Sequence[Wish]], origin: Origin, tables:
 
     Raises InvalidConfig, Blocked (of the first platform concerned), or PermissionDenied.
     """
+    _refuse_restricted((wish.module for own in wishes.values() for wish in own), origin)
     with transaction.atomic():
         tables = tables or Tables.of(apps)
         entries = _planned(wishes, origin, cascade=False, tables=tables)
         for entry in entries:
-            _refuse_restricted(wishes[entry.platform.pk], entry.plan, origin)
+            _refuse_restricted((step.module for step in entry.plan.steps), origin)
             if entry.plan.blockers:
                 raise Blocked(entry.plan)
         ledger.write(entries, tables)
@@ -246,11 +249,10 @@ def _plan(platform: Any, rows: Mapping[str, Any], wishes: Iterable[Wish], cascad
     )
 
 
-def _refuse_restricted(wishes: Iterable[Wish], plan: Plan, origin: Origin) -> None:
-    """Raise PermissionDenied where a restricted module is wished for or would move, and its author is no superuser."""
+def _refuse_restricted(modules: Iterable[str], origin: Origin) -> None:
+    """Raise PermissionDenied where one of these modules is restricted and their author is no superuser."""
     if origin.may_switch_restricted:
         return
-    touched = dict.fromkeys([*(wish.module for wish in wishes), *(step.module for step in plan.steps)])
-    restricted = [code for code in touched if code in registry and registry[code].is_restricted]
+    restricted = [code for code in dict.fromkeys(modules) if code in registry and registry[code].is_restricted]
     if restricted:
         raise PermissionDenied(f"Only superusers may switch or configure {', '.join(restricted)}.")
