@@ -1,8 +1,9 @@
 """What a config may hold: everything that is derived from a module's `ModuleConfig` schema."""
 
 import json
+import re
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import UnionType
@@ -15,6 +16,8 @@ from modules.definition import ModuleConfig
 
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 20
+# A null character in JSON text; a backslash before it would make it six characters that somebody typed.
+_NULL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 Config = dict[str, Any]
 
@@ -45,10 +48,6 @@ class ValidConfig:
     secrets: dict[str, SecretStr]
 
 
-def _mentions_secret(annotation: Any) -> bool:
-    return annotation is SecretStr or any(_mentions_secret(part) for part in typing.get_args(annotation))
-
-
 def field_is_secret(field: FieldInfo) -> bool:
     """Whether the field is a `SecretStr`, optional or not."""
     annotation = field.annotation
@@ -65,17 +64,27 @@ def secret_fields(schema: type[ModuleConfig]) -> frozenset[str]:
 
 def misplaced_secrets(schema: type[BaseModel]) -> tuple[str, ...]:
     """Return the dotted paths of secrets that stand where they could not be kept apart: nested, or in a list."""
-    found: list[str] = []
-    for name, field in schema.model_fields.items():
-        if field_is_secret(field):
-            continue
-        if _mentions_secret(field.annotation):
-            found.append(name)
-        for part in (field.annotation, *typing.get_args(field.annotation)):
-            if isinstance(part, type) and issubclass(part, BaseModel):
-                inner = [n for n, f in part.model_fields.items() if _mentions_secret(f.annotation)]
-                found += [f"{name}.{path}" for path in (*inner, *misplaced_secrets(part))]
-    return tuple(dict.fromkeys(found))
+    return tuple(
+        dict.fromkeys(
+            path
+            for name, field in schema.model_fields.items()
+            if not field_is_secret(field)
+            for path in _paths_of_secrets(field.annotation, name, frozenset({schema}))
+        )
+    )
+
+
+def _paths_of_secrets(annotation: Any, path: str, above: frozenset[type]) -> Iterator[str]:
+    """Yield where secrets stand in a type; `above` are the models that it stands in, one of which it may name again."""
+    if annotation is SecretStr:
+        yield path
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        if annotation not in above:
+            for name, field in annotation.model_fields.items():
+                yield from _paths_of_secrets(field.annotation, f"{path}.{name}", above | {annotation})
+    else:
+        for part in typing.get_args(annotation):
+            yield from _paths_of_secrets(part, path, above)
 
 
 def _depth(value: Any) -> int:
@@ -118,7 +127,7 @@ def validate(schema: type[ModuleConfig], values: Mapping[str, Any]) -> ValidConf
         raise InvalidConfig([FieldError((), "not_json", f"Not JSON: {error}.")]) from error
     if len(text) > MAX_BYTES:
         raise InvalidConfig([FieldError((), "too_large", f"Larger than {MAX_BYTES // 1024} KiB.")])
-    if b"\\u0000" in text:
+    if _NULL.search(text):
         raise InvalidConfig([FieldError((), "null_character", "Holds a null character.")])
     try:
         parsed = schema.model_validate_json(text)
@@ -168,11 +177,14 @@ def defaults(schema: type[ModuleConfig]) -> Config:
 
 
 def effective(schema: type[ModuleConfig], config: Mapping[str, Any]) -> Config:
-    """Return the stored values over the defaults, without secrets.
+    """Return what code reads, as JSON: the stored values over the defaults, without secrets.
 
     Stored values that no longer fit the schema are shown as they are: reading never fails on what an older version wrote.
     """
-    return merge(defaults(schema), {key: value for key, value in config.items() if value is not None})
+    try:
+        return load(schema, config).model_dump(mode="json", exclude=set(secret_fields(schema)))
+    except InvalidConfig:
+        return merge(defaults(schema), {key: value for key, value in config.items() if value is not None})
 
 
 @cache
