@@ -21,7 +21,9 @@ class ModuleConfig(BaseModel):
     is stored encrypted and never shown. `schema_version` goes up when stored values would read differently.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, str_strip_whitespace=True, validate_default=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, str_strip_whitespace=True, validate_default=True
+    )
 
     schema_version: ClassVar[int] = 1
 
@@ -92,8 +94,8 @@ class ModuleDefinition:
         if not _VERSION.match(self.version):
             raise DefinitionError(f"Module {self.code}: version {self.version!r} is not of the form 1, 1.2 or 1.2.3.")
         for kind, codes in (("requires", self.requires), ("uses", self.uses)):
-            if isinstance(codes, str):
-                raise DefinitionError(f"Module {self.code}: {kind} is a tuple of codes, not a string.")
+            if not isinstance(codes, tuple):
+                raise DefinitionError(f"Module {self.code}: {kind} is a tuple of codes, not a {type(codes).__name__}.")
             if self.code in codes:
                 raise DefinitionError(f"Module {self.code} {kind} itself.")
             if len(set(codes)) != len(codes):
@@ -102,11 +104,32 @@ class ModuleDefinition:
             raise DefinitionError(f"Module {self.code} both requires and uses {', '.join(sorted(overlap))}.")
         if not (isinstance(self.config, type) and issubclass(self.config, ModuleConfig)):
             raise DefinitionError(f"Module {self.code}: config is not a subclass of ModuleConfig.")
+        self._refuse_wrong_parts()
+
+    def _refuse_wrong_parts(self) -> None:
+        """Refuse features, permissions and menu items that the module could not have."""
         for feature in self.features:
-            if feature.switch is not None and feature.switch not in self.config.model_fields:
+            if not isinstance(feature.requires, tuple):
+                raise DefinitionError(f"Module {self.code}: what feature {feature.code} requires is a tuple of codes.")
+            if feature.switch is None:
+                continue
+            if feature.switch not in self.config.model_fields:
                 raise DefinitionError(
                     f"Module {self.code}: feature {feature.code} is switched by {feature.switch}, which its config lacks."
                 )
+            if self.config.model_fields[feature.switch].annotation is not bool:
+                raise DefinitionError(
+                    f"Module {self.code}: feature {feature.code} is switched by {feature.switch}, which is not a bool."
+                )
+        for kind, keys in (
+            ("feature", [feature.code for feature in self.features]),
+            ("permission", [permission.code for permission in self.permissions]),
+            ("menu item", [item.key for item in self.menu]),
+        ):
+            if len(set(keys)) != len(keys):
+                raise DefinitionError(f"Module {self.code} declares a {kind} twice.")
         for item in self.menu:
             if not item.key.startswith(f"{self.code}."):
-                raise DefinitionError(f"Module {self.code}: menu key {item.key!r} does not start with {self.code!r} and a dot.")
+                raise DefinitionError(
+                    f"Module {self.code}: menu key {item.key!r} does not start with {self.code!r} and a dot."
+                )
