@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.core.exceptions import ValidationError as DjangoValidationError
+from django.db import connection
 from django.db.models import QuerySet
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import CursorPagination
@@ -45,8 +46,8 @@ class Cursor(CursorPagination):
         if cursor is not None and cursor.position is not None:
             field = self._query.chain().resolve_ref(self.ordering[0].lstrip("-")).output_field
             try:
-                field.to_python(cursor.position)
-            except (DjangoValidationError, ValueError):
+                field.get_db_prep_value(field.to_python(cursor.position), connection)
+            except (DjangoValidationError, ValueError, OverflowError):
                 raise NotFound(self.invalid_cursor_message) from None
             if "\x00" in cursor.position:
                 raise NotFound(self.invalid_cursor_message)
