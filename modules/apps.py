@@ -1,6 +1,6 @@
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
-from django.utils.module_loading import autodiscover_modules
+from django.utils.module_loading import autodiscover_modules, import_string
 
 from modules.checks import register_checks
 from modules.mirror import mirror_after_migrate
@@ -13,7 +13,10 @@ class ModulesConfig(AppConfig):
     verbose_name = "Modules"
 
     def ready(self) -> None:
-        """Find every installed module, and keep the table of modules like the registry."""
+        """Find every installed module, keep the table of modules like the registry, hear of platforms that are deleted."""
         autodiscover_modules("definition")
         register_checks()
         post_migrate.connect(mirror_after_migrate, sender=self)
+        # By name: services need models, which are not there yet when this file is read.
+        before_platform_delete = import_string("platforms.services.before_platform_delete")
+        before_platform_delete.append(import_string("modules.services.record_platform_deletion"))

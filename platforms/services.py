@@ -17,7 +17,7 @@ MAX_TOKEN_DAYS = 3650
 class BeforePlatformDelete(Protocol):
     """What is called in the transaction that deletes a platform, while its rows are still there."""
 
-    def __call__(self, *, platform: Platform, actor: Actor, reason: str) -> None:
+    def __call__(self, *, platform: Platform, actor: Actor, source: str, reason: str) -> None:
         """Do what has to be done first; an exception keeps the platform."""
 
 
@@ -26,14 +26,15 @@ before_platform_delete: list[BeforePlatformDelete] = []
 
 
 @transaction.atomic
-def delete_platform(*, platform: Platform, actor: Actor, reason: str = "") -> None:
+def delete_platform(*, platform: Platform, actor: Actor, source: str = "admin", reason: str = "") -> None:
     """Delete a platform and all that is on it, after everybody in `before_platform_delete` had their turn.
 
-    Raises Platform.DoesNotExist if it is gone already. Whether the actor may do it is for the caller to ask.
+    source: from where: `admin`, `api`, `command`. Raises Platform.DoesNotExist if it is gone already. Whether the actor
+    may do it is for the caller to ask.
     """
     locked = Platform.objects.select_for_update().get(pk=platform.pk)
     for callback in before_platform_delete:
-        callback(platform=locked, actor=actor, reason=reason)
+        callback(platform=locked, actor=actor, source=source, reason=reason)
     locked.delete()
 
 

@@ -39,7 +39,7 @@ class PlatformViewSet(ResourceViewSet):
 
     def perform_destroy(self, row: Platform) -> None:
         """Delete the platform and all that is on it."""
-        services.delete_platform(platform=row, actor=self.actor)
+        services.delete_platform(platform=row, actor=self.actor, source="api")
 
 
 class VendorViewSet(ResourceViewSet):

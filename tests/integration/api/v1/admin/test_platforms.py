@@ -211,8 +211,8 @@ def test_destroy__others__are_refused(kestrel, as_admin, as_viewer, as_stranger,
 def told(monkeypatch):
     calls = []
 
-    def tell(*, platform, actor, reason):
-        calls.append((platform.code, actor.label, reason, Platform.objects.filter(pk=platform.pk).exists()))
+    def tell(*, platform, actor, source, reason):
+        calls.append((platform.code, actor.label, source, reason, Platform.objects.filter(pk=platform.pk).exists()))
 
     monkeypatch.setattr(services, "before_platform_delete", [tell])
     return calls
@@ -220,11 +220,11 @@ def told(monkeypatch):
 
 def test_destroy__registered_callbacks__are_told_while_the_rows_are_there(kestrel, as_operator, told):
     assert as_operator.delete(ONE).status_code == 204
-    assert told == [("kestrel", "root", "", True)]
+    assert told == [("kestrel", "root", "api", "", True)]
 
 
 def test_destroy__callback_fails__keeps_the_platform(kestrel, as_operator, monkeypatch):
-    def refuse(*, platform, actor, reason):
+    def refuse(*, platform, actor, source, reason):
         raise PlatformFactory._meta.model.DoesNotExist
 
     monkeypatch.setattr(services, "before_platform_delete", [refuse])
