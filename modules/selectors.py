@@ -123,13 +123,21 @@ def is_known(code: str) -> bool:
     return code in registry or Module.objects.filter(pk=code).exists()
 
 
+def unknown_among(codes: Iterable[str]) -> list[str]:
+    """Return those of the codes that name no module, not even one that was. At most one query."""
+    others = [code for code in codes if code not in registry]
+    # All that are known, not the asked ones: a stranger may name more than a query can hold.
+    known = set(Module.objects.values_list("pk", flat=True)) if others else set()
+    return [code for code in others if code not in known]
+
+
 def is_on() -> Q:
     """Return the condition for rows of `PlatformModule` under which the gate says on."""
     return Q(is_enabled=True, module__in=[definition.code for definition in registry])
 
 
 def stored_states() -> QuerySet[PlatformModule]:
-    """Return the rows that somebody made, with all that `state_of_row` needs: one query for any number of them."""
+    """Return the rows that somebody made, with all that `states_of_rows` needs: one query for any number of them."""
     return PlatformModule.objects.select_related("platform", "module", "enabled_by", "disabled_by")
 
 
@@ -150,9 +158,10 @@ def state_of(platform: Platform, module: str) -> ModuleStateRow:
     return _state(platform, module, row, _direct_dependents())
 
 
-def state_of_row(row: PlatformModule) -> ModuleStateRow:
-    """Return how the module of one of `stored_states()` stands. No query."""
-    return _state(row.platform, row.module_id, row, _direct_dependents())
+def states_of_rows(rows: Iterable[PlatformModule]) -> list[ModuleStateRow]:
+    """Return how the modules of these rows of `stored_states()` stand. No query besides theirs."""
+    required_by = _direct_dependents()
+    return [_state(row.platform, row.module_id, row, required_by) for row in rows]
 
 
 def history_rows(platform: Platform, module: str) -> QuerySet[Any]:

@@ -1,0 +1,83 @@
+"""Fields that take JSON at its word: DRF's own read the number 5 as text and the text "yes" as true."""
+
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from modules.validators import MAX_REASON, validate_reason
+
+
+class StrictBooleanField(serializers.BooleanField):
+    """`true` or `false`, and nothing that looks like it."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        """Return the value; raise ValidationError for anything but a JSON boolean."""
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
+class StrictCharField(serializers.CharField):
+    """A JSON string, and nothing that could be written as one."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the text; raise ValidationError for anything but a JSON string."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class ReasonField(StrictCharField):
+    """Why something is changed; kept with the change."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs = {"required": False, "default": "", "allow_blank": True, "help_text": "Kept with the change."} | kwargs
+        super().__init__(**kwargs)
+        self.validators.append(validate_reason)
+
+
+class DigestField(StrictCharField):
+    """The digest of the plan that somebody was shown."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        help_text = "Of the plan you looked at (a dry run's answer): 409 stale_plan if it would be another one now."
+        super().__init__(**{"required": False, "default": None, "max_length": 64, "help_text": help_text} | kwargs)
+
+
+@extend_schema_field(
+    {
+        "type": "object",
+        "additionalProperties": True,
+        "description": "As the module's `config_schema` in the catalogue says. Secrets are written here, never read.",
+    }
+)
+class ConfigField(serializers.DictField):
+    """A module's config. What it may hold is for the module's schema to say."""
+
+
+@extend_schema_field({"type": "object", "additionalProperties": True})
+class StoredConfigField(serializers.DictField):
+    """A config as it is read: without secrets."""
+
+
+@extend_schema_field(OpenApiTypes.ANY)
+class AnyField(serializers.Field):
+    """Any JSON value, as it is."""
+
+    def to_representation(self, value: Any) -> Any:
+        """Return the value."""
+        return value
+
+
+__all__ = [
+    "MAX_REASON",
+    "AnyField",
+    "ConfigField",
+    "DigestField",
+    "ReasonField",
+    "StoredConfigField",
+    "StrictBooleanField",
+    "StrictCharField",
+]

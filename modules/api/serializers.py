@@ -1,0 +1,214 @@
+"""How modules, their states, changes and history look in the API, and what a write may say."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail, ValidationError
+
+from modules import selectors
+from modules.api.fields import (
+    AnyField,
+    ConfigField,
+    DigestField,
+    ReasonField,
+    StoredConfigField,
+    StrictBooleanField,
+)
+from modules.models import Change
+from modules.plans import Action, Wish
+from platforms.api.serializers import StrictSerializerMixin
+
+MAX_MODULES = 500
+
+
+class FeatureSerializer(serializers.Serializer):
+    """A part of a module that its config can switch."""
+
+    code = serializers.CharField()
+    name = serializers.CharField()
+    switch = serializers.CharField(allow_null=True, help_text="The field of the config that turns it on; null: none.")
+    requires = serializers.ListField(child=serializers.CharField())
+
+
+class PermissionSerializer(serializers.Serializer):
+    """Something that a person may be allowed to do in a module."""
+
+    code = serializers.CharField()
+    name = serializers.CharField()
+
+
+class MenuItemSerializer(serializers.Serializer):
+    """A line that a module adds to the menus."""
+
+    key = serializers.CharField()
+    label = serializers.CharField()
+    permission = serializers.CharField(allow_null=True)
+
+
+class CatalogueEntrySerializer(serializers.Serializer):
+    """A module: what it is called, what it needs, what can be configured."""
+
+    code = serializers.CharField()
+    name = serializers.CharField()
+    description = serializers.CharField()
+    version = serializers.CharField()
+    is_core = serializers.BooleanField(help_text="On everywhere; cannot be switched off.")
+    is_restricted = serializers.BooleanField(help_text="Switched by superusers only.")
+    is_installed = serializers.BooleanField()
+    requires = serializers.ListField(child=serializers.CharField())
+    required_by = serializers.ListField(child=serializers.CharField())
+    features = FeatureSerializer(many=True)
+    permissions = PermissionSerializer(many=True)
+    menu = MenuItemSerializer(many=True)
+    config_schema = StoredConfigField(help_text="JSON Schema.")
+    config_defaults = StoredConfigField()
+
+
+class SecretStateSerializer(serializers.Serializer):
+    """What may be known of a secret."""
+
+    is_set = serializers.BooleanField()
+    fingerprint = serializers.CharField(allow_null=True, help_text="Tells two secrets apart and nobody what they are.")
+    changed_at = serializers.DateTimeField(allow_null=True)
+
+
+class ModuleStateSerializer(serializers.Serializer):
+    """How a module stands on a platform."""
+
+    platform = serializers.CharField()
+    module = serializers.CharField()
+    name = serializers.CharField()
+    is_core = serializers.BooleanField()
+    is_installed = serializers.BooleanField()
+    is_enabled = serializers.BooleanField()
+    enabled_at = serializers.DateTimeField(allow_null=True)
+    enabled_by = serializers.CharField(allow_null=True)
+    disabled_at = serializers.DateTimeField(allow_null=True)
+    disabled_by = serializers.CharField(allow_null=True)
+    config = StoredConfigField(help_text="What somebody set.")
+    effective_config = StoredConfigField(help_text="That over the defaults.")
+    secrets = serializers.DictField(child=SecretStateSerializer())
+    requires = serializers.ListField(child=serializers.CharField())
+    required_by = serializers.ListField(child=serializers.CharField())
+    revision = serializers.IntegerField()
+
+
+class StepSerializer(serializers.Serializer):
+    """One thing that a plan does."""
+
+    module = serializers.CharField()
+    action = serializers.ChoiceField(choices=[str(action) for action in Action])
+    cause = serializers.CharField()
+
+
+class OutcomeSerializer(serializers.Serializer):
+    """What every write answers: what was done, or in a dry run would be."""
+
+    platform = serializers.CharField(source="platform.code")
+    revision = serializers.IntegerField(source="platform.revision")
+    change = serializers.IntegerField(
+        source="change.number", default=None, allow_null=True, help_text="Null where nothing was written."
+    )
+    dry_run = serializers.BooleanField()
+    digest = serializers.CharField(source="plan.digest")
+    steps = StepSerializer(source="plan.steps", many=True)
+
+
+class ChangeSerializer(serializers.ModelSerializer):
+    """One applied plan: who, when, why, from where."""
+
+    actor = serializers.CharField(source="actor_label")
+    steps = StepSerializer(many=True)
+
+    class Meta:
+        model = Change
+        fields = ["number", "at", "actor", "source", "reason", "request_id", "steps", "undoes"]
+        read_only_fields = fields
+
+
+class DifferenceSerializer(serializers.Serializer):
+    """One key that a version changed; of a secret its fingerprints."""
+
+    key = serializers.CharField(help_text="`is_enabled`, `config.<path>` or `secrets.<name>`.")
+    old = AnyField(help_text="Null where it was not set.")
+    new = AnyField(help_text="Null where it is no longer set.")
+
+
+class HistoryEntrySerializer(serializers.Serializer):
+    """One version of a platform's module."""
+
+    change = serializers.IntegerField()
+    at = serializers.DateTimeField()
+    actor = serializers.CharField()
+    source = serializers.ChoiceField(choices=Change.Source.choices)
+    reason = serializers.CharField()
+    is_enabled = serializers.BooleanField()
+    config = StoredConfigField()
+    diff = DifferenceSerializer(many=True)
+
+
+class WriteSerializer(StrictSerializerMixin, serializers.Serializer):
+    """What every write may say."""
+
+    reason = ReasonField()
+    digest = DigestField()
+
+
+class EnableSerializer(WriteSerializer):
+    """Switch a module on, and configure it at the same time if you like."""
+
+    config = ConfigField(required=False, default=None, help_text="Goes over what is stored; null removes a key.")
+
+
+class DisableSerializer(WriteSerializer):
+    """Switch a module off."""
+
+    cascade = StrictBooleanField(required=False, default=False, help_text="Take along the modules that need it.")
+
+
+class ResetSerializer(WriteSerializer):
+    """Bring a module's config back to its defaults."""
+
+
+class ConfigureSerializer(WriteSerializer):
+    """Configure a module."""
+
+    config = ConfigField(required=True)
+
+
+class WantedModuleSerializer(StrictSerializerMixin, serializers.Serializer):
+    """What is wanted of one module; what is left out stays as it is."""
+
+    is_enabled = StrictBooleanField(required=False, default=None)
+    config = ConfigField(required=False, default=None, help_text="Takes the place of what is stored; secrets stay.")
+
+
+class WantedModulesField(serializers.DictField):
+    """What is wanted of each module, by its code."""
+
+    child = WantedModuleSerializer()
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        """Return the wishes; raise ValidationError with an error for every code that names no module."""
+        if isinstance(data, Mapping):
+            if len(data) > MAX_MODULES:
+                raise ValidationError(f"At most {MAX_MODULES} modules at once.", code="too_many")
+            if unknown := selectors.unknown_among(data):
+                error = ErrorDetail("There is no module of this code.", code="unknown_module")
+                raise ValidationError({code: [error] for code in unknown})
+        return super().to_internal_value(data)
+
+
+class WantedStateSerializer(WriteSerializer):
+    """The state that is wanted of a platform; modules left out stay as they are."""
+
+    modules = WantedModulesField()
+    cascade = StrictBooleanField(required=False, default=False, help_text="Take along what needs what goes off.")
+
+    def wishes(self) -> list[Wish]:
+        """Return what was validated as the services take it."""
+        return [
+            Wish(module=code, is_enabled=wanted["is_enabled"], config=wanted["config"], replaces=True)
+            for code, wanted in self.validated_data["modules"].items()
+        ]
