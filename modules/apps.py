@@ -13,7 +13,7 @@ class ModulesConfig(AppConfig):
     verbose_name = "Modules"
 
     def ready(self) -> None:
-        """Find every installed module, keep the table of modules like the registry, hear of platforms that are deleted."""
+        """Find every installed module, keep their table like the registry, hear of platforms that are deleted."""
         autodiscover_modules("definition")
         register_checks()
         post_migrate.connect(mirror_after_migrate, sender=self)
