@@ -92,8 +92,8 @@ def postgres() -> Iterator[str]:
                 run("pg_ctl", "-w", "-m", "immediate", "stop")
 
 
-def run_with(url: str, command: Sequence[str]) -> int:
-    """Run the command with this DATABASE_URL to its end, and return its exit status.
+def run_with(url: str, command: Sequence[str], **environment: str) -> int:
+    """Run the command with this DATABASE_URL, and what else its environment shall hold; return its exit status.
 
     Ctrl-C reaches the command by itself; SIGTERM is passed on. Either way we wait, as whoever calls has to clean up
     behind it.
@@ -101,7 +101,7 @@ def run_with(url: str, command: Sequence[str]) -> int:
     # A handler, not SIG_IGN, which the command would inherit.
     on_interrupt = signal.signal(signal.SIGINT, lambda *_: None)
     try:
-        process = subprocess.Popen(command, env={**os.environ, "DATABASE_URL": url})
+        process = subprocess.Popen(command, env={**os.environ, **environment, "DATABASE_URL": url})
         on_terminate = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         try:
             return process.wait()

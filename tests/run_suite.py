@@ -43,7 +43,8 @@ def run(database: str, url: str, folder: Path, options: Sequence[str]) -> Outcom
     print(f"\n=== {database} ===", flush=True)
     report = folder / f"{database}.xml"
     command = [sys.executable, "-m", "pytest", *_WORKERS, f"--junitxml={report}", *options]
-    return Outcome(database, run_with(url, command), report)
+    # What workers and browsers leave behind when somebody presses Ctrl-C goes with our folder.
+    return Outcome(database, run_with(url, command, TMPDIR=str(folder)), report)
 
 
 def main(options: Sequence[str]) -> int:
