@@ -68,4 +68,6 @@ class ConditionalMixin:
                     response = Response(status=status.HTTP_304_NOT_MODIFIED)
             if self.etag is not None:
                 response["ETag"] = self.etag
+            # Nobody else's cache keeps it, and one's own asks again: that is what the tag is for.
+            response.headers.setdefault("Cache-Control", "private, no-cache")
         return super().finalize_response(request, response, *args, **kwargs)  # type: ignore[misc]

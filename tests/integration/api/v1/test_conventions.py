@@ -172,7 +172,7 @@ def test_body__other_media_type__is_415(kestrel, ann, content_type, enforce_csrf
     assert not Vendor.objects.exists()
 
 
-@pytest.mark.parametrize("charset", ["utf-16", "rot13", "latin-1", "no-such"])
+@pytest.mark.parametrize("charset", ["utf-16", "latin-1", "no-such"])
 def test_body__any_charset_named__is_read_as_utf8(kestrel, as_operator, charset):
     body = json.dumps({"code": "fern", "name": "Fougère"}, ensure_ascii=False).encode()
     response = as_operator.post(f"{VENDORS}?dry_run=false", body, content_type=f"{JSON}; charset={charset}")
@@ -251,6 +251,7 @@ def test_request_id__is_echoed_where_it_is_harmless(kestrel, as_operator, sent, 
 def test_if_none_match__current_tag__is_304(brindle, as_operator, path):
     first = as_operator.get(path)
     assert first["ETag"].startswith('"')
+    assert first["Cache-Control"] == "private, no-cache"
     for tags in (first["ETag"], f'"other", {first["ETag"]}', f"W/{first['ETag']}", "*"):
         response = as_operator.get(path, headers={"If-None-Match": tags})
         assert (response.status_code, response.content, response["ETag"]) == (304, b"", first["ETag"])
