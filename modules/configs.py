@@ -87,18 +87,21 @@ def _paths_of_secrets(annotation: Any, path: str, above: frozenset[type]) -> Ite
             yield from _paths_of_secrets(part, path, above)
 
 
-def _depth(value: Any) -> int:
-    """Return how many objects and lists stand inside one another; stops counting just above MAX_DEPTH."""
-    depth, level = 0, [value]
-    while level and depth <= MAX_DEPTH:
+def refuse_deep(values: Mapping[str, Any]) -> None:
+    """Raise InvalidConfig where more than MAX_DEPTH objects and lists stand inside one another.
+
+    Said before anything walks them that would overflow the stack.
+    """
+    level: list[Any] = [values]
+    for _ in range(MAX_DEPTH):
         level = [
             inner
             for outer in level
-            if isinstance(outer, (dict, list))
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            for inner in (outer.values() if isinstance(outer, Mapping) else outer)
+            if isinstance(inner, (Mapping, list, tuple))
         ]
-        depth += 1
-    return depth - 1
+    if level:
+        raise InvalidConfig([FieldError((), "too_deep", f"Nested deeper than {MAX_DEPTH} levels.")])
 
 
 def _field_errors(error: ValidationError) -> list[FieldError]:
@@ -119,8 +122,7 @@ def validate(schema: type[ModuleConfig], values: Mapping[str, Any]) -> ValidConf
 
     Raises InvalidConfig with every error.
     """
-    if _depth(dict(values)) > MAX_DEPTH:
-        raise InvalidConfig([FieldError((), "too_deep", f"Nested deeper than {MAX_DEPTH} levels.")])
+    refuse_deep(values)
     try:
         text = json.dumps(values, ensure_ascii=False, allow_nan=False).encode()
     except (TypeError, ValueError) as error:

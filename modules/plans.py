@@ -276,6 +276,7 @@ def _configured(
     """Return the setting after the wish's config, and the secrets that change with it. Raises InvalidConfig."""
     names = configs.secret_fields(schema)
     given = dict(wish.config or {})
+    configs.refuse_deep(given)
     given_secrets = {name: given.pop(name) for name in names & given.keys()}
     if wish.resets:
         given_secrets = dict.fromkeys(before.secrets) | given_secrets
