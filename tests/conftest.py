@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-pytest_plugins = ["tests.fixtures.api_fixtures"]
+pytest_plugins = ["tests.fixtures.api_fixtures", "tests.fixtures.module_fixtures"]
 
 # Playwright's synchronous API keeps an event loop in the thread of the test, which Django then takes for async code.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
