@@ -113,6 +113,9 @@ PASSWORD_HASHERS = [
 ]
 LOGIN_URL = "admin:login"
 
+# The demo plants logins whose password everybody knows: said yes to where nothing is real.
+DEMO_ALLOWED = False
+
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
