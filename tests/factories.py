@@ -3,17 +3,17 @@
 from datetime import timedelta
 from typing import Any
 
-import factory
+from factory.declarations import LazyAttribute, LazyFunction, Maybe, SelfAttribute, Sequence, SubFactory
 from factory.django import DjangoModelFactory
 
 from platforms.models import ApiToken, Membership, Platform, User, Vendor
 
 
-class UserFactory(DjangoModelFactory):
+class UserFactory(DjangoModelFactory[User]):
     """Somebody without any right. `password` is hashed; there is none unless it is named."""
 
-    username = factory.Sequence(lambda n: f"user-{n}")
-    email = factory.LazyAttribute(lambda user: f"{user.username}@example.com")
+    username = Sequence(lambda n: f"user-{n}")
+    email = LazyAttribute(lambda user: f"{user.username}@example.com")
 
     class Meta:
         model = User
@@ -23,53 +23,53 @@ class UserFactory(DjangoModelFactory):
         return model_class.objects.create_user(*args, **kwargs)
 
 
-class PlatformFactory(DjangoModelFactory):
+class PlatformFactory(DjangoModelFactory[Platform]):
     """A loyalty programme in euros."""
 
-    code = factory.Sequence(lambda n: f"platform-{n}")
-    name = factory.LazyAttribute(lambda platform: platform.code.replace("-", " ").title())
+    code = Sequence(lambda n: f"platform-{n}")
+    name = LazyAttribute(lambda platform: platform.code.replace("-", " ").title())
     kind = Platform.Kind.LOYALTY
     currency = "EUR"
-    locales = factory.LazyFunction(lambda: ["en"])
+    locales = LazyFunction(lambda: ["en"])
 
     class Meta:
         model = Platform
 
 
-class VendorFactory(DjangoModelFactory):
+class VendorFactory(DjangoModelFactory[Vendor]):
     """A vendor of a platform of its own."""
 
-    platform = factory.SubFactory(PlatformFactory)
-    code = factory.Sequence(lambda n: f"vendor-{n}")
-    name = factory.LazyAttribute(lambda vendor: vendor.code.replace("-", " ").title())
+    platform = SubFactory(PlatformFactory)
+    code = Sequence(lambda n: f"vendor-{n}")
+    name = LazyAttribute(lambda vendor: vendor.code.replace("-", " ").title())
 
     class Meta:
         model = Vendor
 
 
-class MembershipFactory(DjangoModelFactory):
+class MembershipFactory(DjangoModelFactory[Membership]):
     """A new user who is the admin of a new platform; with a `vendor`, who is that vendor."""
 
-    user = factory.SubFactory(UserFactory)
+    user = SubFactory(UserFactory)
     vendor = None
-    platform = factory.Maybe(
+    platform = Maybe(
         "vendor",
-        yes_declaration=factory.SelfAttribute("vendor.platform"),
-        no_declaration=factory.SubFactory(PlatformFactory),
+        yes_declaration=SelfAttribute("vendor.platform"),
+        no_declaration=SubFactory(PlatformFactory),
     )
-    role = factory.LazyAttribute(lambda row: Membership.Role.VENDOR if row.vendor else Membership.Role.ADMIN)
+    role = LazyAttribute(lambda row: Membership.Role.VENDOR if row.vendor else Membership.Role.ADMIN)
 
     class Meta:
         model = Membership
 
 
-class ApiTokenFactory(DjangoModelFactory):
+class ApiTokenFactory(DjangoModelFactory[ApiToken]):
     """A read token of a platform's admin. Its plain text is in `secret`, as long as the test holds the instance."""
 
-    platform = factory.SubFactory(PlatformFactory)
-    user = factory.LazyAttribute(lambda token: MembershipFactory(platform=token.platform).user)
-    name = factory.Sequence(lambda n: f"script {n}")
-    scopes = factory.LazyFunction(lambda: ["read"])
+    platform = SubFactory(PlatformFactory)
+    user = LazyAttribute(lambda token: MembershipFactory(platform=token.platform).user)
+    name = Sequence(lambda n: f"script {n}")
+    scopes = LazyFunction(lambda: ["read"])
     expiry = timedelta(days=90)
 
     class Meta:

@@ -3,7 +3,6 @@
 from hashlib import sha256
 from typing import Any
 
-from django.http import HttpResponseBase
 from django.utils.http import parse_etags
 from rest_framework import status
 from rest_framework.renderers import JSONRenderer
@@ -55,9 +54,7 @@ class ConditionalMixin:
         action = getattr(self, "action", None)
         return self.request.method in ("PUT", "PATCH") or action in self.if_match_required  # type: ignore[attr-defined]
 
-    def finalize_response(
-        self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
-    ) -> HttpResponseBase:
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         """Put the tag on the answer; answer 304 to a reader who has it already."""
         if isinstance(response, Response) and not response.exception:
             reads = request.method in ("GET", "HEAD")

@@ -4,7 +4,7 @@ import inspect
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
-from drf_spectacular.utils import OpenApiParameter
+from drf_spectacular.utils import Direction, OpenApiParameter
 from drf_standardized_errors.openapi import AutoSchema
 from rest_framework import serializers
 
@@ -52,7 +52,7 @@ class ErrorResponseSerializer(serializers.Serializer):
     """The one shape of an error."""
 
     type = serializers.ChoiceField(choices=["validation_error", "client_error", "server_error"])
-    errors = ErrorSerializer(many=True)
+    errors = ErrorSerializer(many=True)  # type: ignore[assignment]  # DRF's own attribute is for bound serializers
 
 
 class Schema(AutoSchema):
@@ -91,7 +91,7 @@ class Schema(AutoSchema):
         )
 
     def _needs_if_match(self) -> bool:
-        required = getattr(self.view, "if_match_required", frozenset())
+        required: frozenset[str] = getattr(self.view, "if_match_required", frozenset())
         return self.method in NEEDS_IF_MATCH or getattr(self.view, "action", None) in required
 
     def _get_allowed_error_status_codes(self) -> list[str]:
@@ -119,7 +119,7 @@ class Schema(AutoSchema):
     def _get_error_response_examples(self) -> list[Any]:
         return []
 
-    def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
+    def _get_response_bodies(self, direction: Direction = "response") -> dict[str, Any]:
         bodies = super()._get_response_bodies(direction=direction)
         if direction != "response":
             return bodies

@@ -17,7 +17,7 @@ class Cursor(CursorPagination):
     page_size = 50
     page_size_query_param = "page_size"
     max_page_size = 200
-    ordering = None
+    ordering: Any = None  # the view's
 
     def get_page_size(self, request: Request) -> int:
         """Return how many rows are wanted, at most 200; raise ValidationError for what is no count of rows."""
@@ -35,7 +35,9 @@ class Cursor(CursorPagination):
         self.ordering = getattr(view, "ordering", None)
         return super().get_ordering(request, queryset, view)
 
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: APIView | None = None) -> list[Any]:
+    def paginate_queryset(
+        self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
+    ) -> list[Any] | None:
         """Return one page; raise NotFound for a cursor that we did not make."""
         self._query = queryset.query
         return super().paginate_queryset(queryset, request, view)
@@ -43,12 +45,15 @@ class Cursor(CursorPagination):
     def decode_cursor(self, request: Request) -> Any:
         """Return the cursor that was sent, its position checked before the database would choke on it."""
         cursor = super().decode_cursor(request)
-        if cursor is not None and cursor.position is not None:
-            field = self._query.chain().resolve_ref(self.ordering[0].lstrip("-")).output_field
-            try:
-                field.get_db_prep_value(field.to_python(cursor.position), connection)
-            except (DjangoValidationError, ValueError, OverflowError):
-                raise NotFound(self.invalid_cursor_message) from None
-            if "\x00" in cursor.position:
-                raise NotFound(self.invalid_cursor_message)
+        if cursor is None or cursor.position is None:
+            return cursor
+        position = str(cursor.position)
+        # By the query, not the model: a view may page by what it annotates.
+        field = self._query.chain().resolve_ref(self.ordering[0].lstrip("-")).output_field
+        try:
+            field.get_db_prep_value(field.to_python(position), connection)
+        except (DjangoValidationError, ValueError, OverflowError):
+            raise NotFound(self.invalid_cursor_message) from None
+        if "\x00" in position:
+            raise NotFound(self.invalid_cursor_message)
         return cursor

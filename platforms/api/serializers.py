@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from copy import copy
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.core.exceptions import ValidationError as DjangoValidationError
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
@@ -36,7 +36,7 @@ class StrictSerializerMixin:
             known = {key: value for key, value in data.items() if key in writable}
             value = super().to_internal_value(known)  # type: ignore[misc]
         except ValidationError as error:
-            raise ValidationError({**error.detail, **errors}) from None
+            raise ValidationError({**cast("dict[str, Any]", error.detail), **errors}) from None
         if errors:
             raise ValidationError(errors)
         return value
@@ -64,7 +64,8 @@ class StrictModelSerializer(StrictSerializerMixin, serializers.ModelSerializer):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Run the model's own validation on the row as it would be; raise what it raises."""
-        row = copy(self.instance) if self.instance is not None else self.Meta.model(**self._of_address())
+        model: type[Model] = self.Meta.model
+        row = copy(self.instance) if self.instance is not None else model(**self._of_address())
         for name, value in attrs.items():
             setattr(row, name, value)
         try:
@@ -79,7 +80,7 @@ class StrictModelSerializer(StrictSerializerMixin, serializers.ModelSerializer):
     def _by_field(self, error: DjangoValidationError) -> dict[str, list[DjangoValidationError]]:
         errors = dict(error.error_dict)
         for found in errors.pop(NON_FIELD_ERRORS, []):
-            field = self.field_of_code.get(found.code)
+            field = self.field_of_code.get(found.code or "")
             if field is not None:
                 found.code = "unique"
             errors.setdefault(field or NON_FIELD_ERRORS, []).append(found)
@@ -127,8 +128,9 @@ class VendorOfPlatformField(serializers.SlugRelatedField):
 
     def get_queryset(self) -> QuerySet[Vendor]:
         """Return the platform's vendors."""
-        queryset = super().get_queryset()
-        return queryset.filter(platform=self.context["platform"]) if "platform" in self.context else queryset.none()
+        if "platform" not in self.context:
+            return Vendor.objects.none()
+        return Vendor.objects.filter(platform=self.context["platform"])
 
 
 class MembershipSerializer(StrictModelSerializer):
@@ -152,9 +154,13 @@ class TokenSerializer(serializers.ModelSerializer):
 
     prefix = serializers.CharField(source="token_key")
     scopes = serializers.ListField(child=serializers.ChoiceField(choices=ApiToken.Scope.choices))
-    vendor = serializers.SlugRelatedField(slug_field="code", read_only=True, allow_null=True)
+    vendor: serializers.SlugRelatedField[Vendor] = serializers.SlugRelatedField(
+        slug_field="code", read_only=True, allow_null=True
+    )
     expires_at = serializers.DateTimeField(source="expiry", allow_null=True)
-    created_by = serializers.SlugRelatedField(slug_field="username", source="user", read_only=True)
+    created_by: serializers.SlugRelatedField[User] = serializers.SlugRelatedField(
+        slug_field="username", source="user", read_only=True
+    )
 
     class Meta:
         model = ApiToken

@@ -1,12 +1,14 @@
 """Below `/api/v1/admin/`: platforms, and what stands on them."""
 
+from typing import Any
+
 from django.urls import path
 
 from platforms.api import converters  # noqa: F401  (registers <code:…>)
 from platforms.api.views import MembershipViewSet, PlatformViewSet, TokenViewSet, VendorViewSet
 
-MANY = {"get": "list", "post": "create"}
-ONE = {"get": "retrieve", "patch": "partial_update", "delete": "destroy"}
+MANY: dict[str, Any] = {"get": "list", "post": "create"}
+ONE: dict[str, Any] = {"get": "retrieve", "patch": "partial_update", "delete": "destroy"}
 
 app_name = "platforms-api"
 urlpatterns = [

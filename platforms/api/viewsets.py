@@ -117,7 +117,7 @@ class ResourceViewSet(BaseViewSet):
 
     def get_serializer_context(self) -> dict[str, Any]:
         """Return DRF's context with the platform of the address: no body ever names it."""
-        context = super().get_serializer_context()
+        context = dict(super().get_serializer_context())
         if self.is_nested and not getattr(self, "swagger_fake_view", False):
             context["platform"] = self.platform
         return context
