@@ -115,7 +115,9 @@ def _readings(platforms: Sequence[Any], tables: Tables) -> Iterator[tuple[Any, M
 def _batch(keys: Sequence[int], origin: Origin, tables: Tables) -> list[Migrated]:
     """Bring these platforms along in one transaction: lock, then read, then write both rows and settings."""
     with transaction.atomic():
-        locked = QuerySet(tables.platform).select_for_update(no_key=True).filter(pk__in=list(keys)).order_by("pk")
+        locked: QuerySet[Any] = (
+            QuerySet(tables.platform).select_for_update(no_key=True).filter(pk__in=list(keys)).order_by("pk")
+        )
         readings = {platform.pk: (platform, reading) for platform, _, reading in _readings(list(locked), tables)}
         wishes = {key: reading.wishes for key, (_, reading) in readings.items() if reading.wishes}
         plans: dict[int, Plan] = {}
@@ -141,13 +143,13 @@ def _alone(key: int, origin: Origin, tables: Tables) -> list[Migrated]:
         return _batch([key], origin, tables)
     except _REFUSALS as error:
         # It may be gone by now, and then there is nothing to say of it.
-        codes = QuerySet(tables.platform).filter(pk=key).values_list("code", flat=True)
+        codes: QuerySet[Any, Any] = QuerySet(tables.platform).filter(pk=key).values_list("code", flat=True)
         return [_refused(code, error) for code in codes]
 
 
 def _foreseen(keys: Sequence[int], tables: Tables) -> Iterator[Migrated]:
     """Yield what would become of these platforms. Locks and writes nothing."""
-    platforms = list(QuerySet(tables.platform).filter(pk__in=list(keys)).order_by("pk"))
+    platforms: list[Any] = list(QuerySet(tables.platform).filter(pk__in=list(keys)).order_by("pk"))
     for platform, rows, reading in _readings(platforms, tables):
         try:
             foreseen = plan(
