@@ -392,3 +392,18 @@ def test_schema__says_the_conventions_on_every_operation(db):
         assert parameters.get("If-Match", {}).get("required", False) is (method in ("put", "patch"))
         assert ("428" in operation["responses"]) is (method in ("put", "patch"))
         assert ("409" in operation["responses"]) is (method != "get")
+
+
+def test_docs__page__has_nothing_inline_and_nothing_from_elsewhere(db):
+    page = Client().get("/api/v1/docs/")
+    assert page.status_code == 200
+    text = page.content.decode()
+    assert "<style" not in text
+    assert "style=" not in text
+    assert "<script>" not in text
+    assert "http://" not in text.replace("http://testserver", "")
+    assert "https://" not in text
+    assert "unsafe" not in page["Content-Security-Policy"]
+    script = Client().get("/api/v1/docs/?script=")
+    assert script["Content-Type"].startswith("application/javascript")
+    assert b"/api/v1/schema/" in script.content
