@@ -50,8 +50,10 @@ class PlatformModuleQuerySet(models.QuerySet["PlatformModule"]):
         """Return the rows that say on, of modules that are installed."""
         return self.filter(is_enabled=True, module__is_installed=True)
 
-    def update(self, **kwargs: Any) -> NoReturn:
-        """Refuse. Raises WriteRefused."""
+    def update(self, **kwargs: Any) -> int:
+        """Refuse, but for what deleting a user does: empty `enabled_by` or `disabled_by`. Raises WriteRefused."""
+        if kwargs in ({"enabled_by": None}, {"disabled_by": None}):
+            return super().update(**kwargs)
         _refuse("update()")
 
     def delete(self) -> NoReturn:
@@ -148,6 +150,8 @@ class PlatformModule(models.Model):
     objects = PlatformModuleQuerySet.as_manager()
 
     class Meta:
+        # Django's own writes pass through here too: adding a row to another platform's `platform_modules` is an update.
+        base_manager_name = "objects"
         db_table = "platform_modules"
         ordering = ["platform", "module"]
         constraints = [models.UniqueConstraint(fields=["platform", "module"], name="uq_platform_module")]

@@ -50,6 +50,7 @@ class Migration(migrations.Migration):
                 ('platform', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='platform_modules', to='platforms.platform')),
             ],
             options={
+                'base_manager_name': 'objects',
                 'db_table': 'platform_modules',
                 'ordering': ['platform', 'module'],
             },
