@@ -1,0 +1,59 @@
+"""How many queries it takes, however many platforms and modules there are."""
+
+import pytest
+
+from modules import services
+from modules.registry import registry
+from tests.factories import PlatformFactory
+from tests.integration.api.v1.admin.answers import ALL, BILLING, ONE, answer
+from tests.modules.building import enable, origin
+
+
+@pytest.fixture(params=["few", "many"])
+def crowd(request, kestrel):
+    """Nobody else, or fifty more platforms with rows, and twenty more modules, half of them on for kestrel too."""
+    if request.param == "many":
+        codes = request.getfixturevalue("chain")
+        for platform in PlatformFactory.create_batch(50):
+            enable(platform, "subscriptions")
+        enable(kestrel, codes[9])
+    return request.param
+
+
+def test_cost__state_of_a_platform__is_three_queries(crowd, client_of, token_of, django_assert_num_queries):
+    client = client_of(token_of("read"))
+    with django_assert_num_queries(3):  # token, platform, rows
+        assert len(client.get(ONE).json()) == len(registry)
+    with django_assert_num_queries(3):
+        client.get(BILLING)
+
+
+@pytest.mark.parametrize("has_rows", [False, True])
+def test_cost__switching__is_at_most_twelve_queries(
+    crowd, kestrel, as_script, chain, has_rows, django_assert_max_num_queries
+):
+    last = chain[-1]
+    if has_rows:
+        enable(kestrel, last, "subscriptions")
+        for first in (chain[0], "customers", "messaging"):
+            services.disable(platform=kestrel, module=first, cascade=True, origin=origin())
+    for verb, module in [
+        ("enable", last),
+        ("disable", chain[0]),
+        ("enable", "subscriptions"),
+        ("disable", "customers"),
+    ]:
+        with django_assert_max_num_queries(12):
+            body = answer(as_script.post(f"{ONE}{module}/{verb}/", {"cascade": True} if verb == "disable" else {}))
+        assert len(body["steps"]) >= 3
+
+
+def test_cost__lists__are_constant(crowd, kestrel, client_of, operator, token_of, django_assert_num_queries):
+    enable(kestrel, "subscriptions")
+    client = client_of(token_of("read"))
+    with django_assert_num_queries(2):  # token, rows
+        client.get(ALL)
+    with django_assert_num_queries(4):  # and the platform and module that the filters name
+        client.get(ALL, {"platform": "kestrel", "module": "billing"})
+    with django_assert_num_queries(4):  # token, platform, versions, changes
+        client.get(f"{BILLING}history/")
