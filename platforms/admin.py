@@ -351,7 +351,7 @@ class ApiTokenAdmin(ScopedAdmin):
     form = ApiTokenForm
     view_right = Right.MEMBERS
     change_right = Right.MEMBERS
-    list_display = ("name", "prefix", "scope_names", "platform", "vendor", "user", "expires", "status")
+    list_display = ("name", "status", "reach", "scope_names", "expires", "created_by", "prefix")
     list_filter = ("platform",)
     list_select_related = ("platform", "vendor", "user")
     search_fields = ("name", "token_key", "user__username")
@@ -369,7 +369,7 @@ class ApiTokenAdmin(ScopedAdmin):
                 (None, {"fields": ("name", "platform", "vendor")}),
                 ("Reach", {"fields": ("scopes", "expires_in_days")}),
             ]
-        facts = ("name", "prefix", "status", "platform", "vendor", "scope_names", "user", "created", "expires")
+        facts = ("name", "prefix", "status", "platform", "vendor", "scope_names", "created_by", "created", "expires")
         return [(None, {"fields": facts})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: ApiToken | None = None) -> tuple[str, ...]:
@@ -389,6 +389,18 @@ class ApiTokenAdmin(ScopedAdmin):
     def scope_names(self, token: ApiToken) -> str:
         """What it may do."""
         return ", ".join(str(ApiToken.Scope(scope).label) for scope in token.scopes)
+
+    @admin.display(description="created by", ordering="user__username")
+    def created_by(self, token: ApiToken) -> str:
+        """Whose rights it cannot exceed."""
+        return token.user.get_username()
+
+    @admin.display(description="platform", ordering="platform__name")
+    def reach(self, token: ApiToken) -> str:
+        """The platform, and the vendor where it is bound to one."""
+        if token.platform is None:
+            return "Every platform of its user"
+        return f"{token.platform} · {token.vendor}" if token.vendor else str(token.platform)
 
     @admin.display(description="expires", ordering="expiry")
     def expires(self, token: ApiToken) -> str:
