@@ -1,0 +1,313 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modules.definition import ModuleConfig
+from modules.legacy import Finding, Standing, read
+from modules.plans import Setting, Wish, plan
+from modules.registry import registry
+from tests.modules.building import definition, registry_of
+from tests.modules.legacy_accounts import assert_nothing_is_lost
+
+
+def found(reading: Any) -> list[tuple[str, str, bool]]:
+    return [(str(finding.kind), finding.path, finding.taken) for finding in reading.findings]
+
+
+def on(*codes: str) -> tuple[Wish, ...]:
+    return tuple(Wish(module=code, is_enabled=True) for code in codes)
+
+
+def test_read__list_of_known_codes__takes_all_and_leaves_the_rest_in_order() -> None:
+    reading = read({"a": 1, "enabled_modules": ["cms", "monitoring", "customers"], "theme": {"x": []}}, registry)
+    assert reading.wishes == on("cms", "customers")
+    assert reading.remaining == {"a": 1, "theme": {"x": []}}
+    assert list(reading.remaining) == ["a", "theme"]
+    assert reading.findings == ()
+
+
+@pytest.mark.parametrize("settings", [None, {}, {"theme": 1}])
+def test_read__nothing_said_of_modules__has_nothing_to_do(settings: Any) -> None:
+    reading = read(settings, registry)
+    assert (reading.wishes, reading.remaining, reading.findings) == ((), settings, ())
+
+
+@pytest.mark.parametrize("empty", [[], {}])
+def test_read__empty_list_or_map__is_understood_and_gone(empty: Any) -> None:
+    reading = read({"enabled_modules": empty, "module_config": {}}, registry)
+    assert (reading.wishes, reading.remaining) == ((), {})
+
+
+def test_read__comma_separated_text__takes_codes_and_leaves_a_text() -> None:
+    reading = read({"enabled_modules": "cms, Customers,inventory,"}, registry)
+    assert reading.wishes == on("cms", "customers")
+    assert reading.remaining == {"enabled_modules": "inventory,"}
+    assert found(reading) == [
+        ("unknown_module", "enabled_modules.2", False),
+        ("blank", "enabled_modules.3", False),
+        ("normalised", "enabled_modules.1", True),
+        ("wrong_type", "enabled_modules", True),
+    ]
+
+
+def test_read__map__takes_true_and_false_and_leaves_a_map() -> None:
+    given_map = {"cms": True, "analytics": False, "monitoring": False, "inventory": True, "messaging": "yes"}
+    reading = read({"enabled_modules": given_map}, registry)
+    assert reading.wishes == on("cms")
+    assert reading.remaining == {"enabled_modules": {"monitoring": False, "inventory": True, "messaging": "yes"}}
+    assert found(reading) == [
+        ("core", "enabled_modules.monitoring", False),
+        ("unknown_module", "enabled_modules.inventory", False),
+        ("wrong_type", "enabled_modules.messaging", False),
+        ("wrong_type", "enabled_modules", True),
+    ]
+
+
+def test_read__upper_case_and_duplicates__are_taken_once_and_named() -> None:
+    reading = read({"enabled_modules": [" CMS ", "cms", "customers", "Cms"]}, registry)
+    assert reading.wishes == on("cms", "customers")
+    assert reading.remaining == {}
+    assert found(reading) == [
+        ("normalised", "enabled_modules.0", True),
+        ("duplicate", "enabled_modules.1", True),
+        ("normalised", "enabled_modules.3", True),
+        ("duplicate", "enabled_modules.3", True),
+    ]
+
+
+def test_read__code_close_to_a_restricted_module__is_not_guessed_at() -> None:
+    reading = read({"enabled_modules": ["dev-tools"]}, registry)
+    assert reading.wishes == ()
+    assert reading.remaining == {"enabled_modules": ["dev-tools"]}
+    assert reading.findings == (
+        Finding(
+            kind="unknown_module",
+            path="enabled_modules.0",
+            value="dev-tools",
+            reason="No installed module has this code. Was dev_tools meant?",
+        ),
+    )
+
+
+@pytest.mark.parametrize("value", [None, 7, 1.5, True, "", "  "])
+@pytest.mark.parametrize("key", ["enabled_modules", "module_config"])
+def test_read__value_of_a_wrong_type__stays_as_it_is_and_is_named(key: str, value: Any) -> None:
+    reading = read({key: value}, registry)
+    assert (reading.wishes, reading.remaining) == ((), {key: value})
+    kind = "blank" if isinstance(value, str) and key == "enabled_modules" else "wrong_type"
+    assert found(reading) == [(kind, key, False)]
+
+
+@pytest.mark.parametrize("settings", [["enabled_modules"], "enabled_modules", 5, False])
+def test_read__settings_that_are_no_object__stay_as_they_are_and_are_named(settings: Any) -> None:
+    reading = read(settings, registry)
+    assert (reading.wishes, reading.remaining) == ((), settings)
+    assert found(reading) == [("wrong_type", "settings", False)]
+
+
+def test_read__items_of_wrong_types__stay_in_their_order() -> None:
+    reading = read({"enabled_modules": [None, "cms", 7, "", ["customers"], {"x": 1}, True]}, registry)
+    assert reading.wishes == on("cms")
+    assert reading.remaining == {"enabled_modules": [None, 7, "", ["customers"], {"x": 1}, True]}
+    assert [kind for kind, _, _ in found(reading)] == ["wrong_type", "wrong_type", "blank"] + ["wrong_type"] * 3
+
+
+def test_read__map_that_contradicts_itself__leaves_both_entries() -> None:
+    reading = read({"enabled_modules": {"cms": True, "CMS": False, "customers": True}}, registry)
+    assert reading.wishes == on("customers")
+    assert reading.remaining == {"enabled_modules": {"cms": True, "CMS": False}}
+    assert found(reading)[:2] == [
+        ("conflict", "enabled_modules.cms", False),
+        ("conflict", "enabled_modules.CMS", False),
+    ]
+
+
+def test_read__off_for_what_another_entry_needs__leaves_the_off() -> None:
+    reading = read({"enabled_modules": {"billing": True, "customers": False}}, registry)
+    assert reading.wishes == on("billing")
+    assert reading.remaining == {"enabled_modules": {"customers": False}}
+    assert reading.findings[0].reason == "billing is on and needs customers."
+
+
+def test_read__module_that_somebody_switched_off_since__stays_off() -> None:
+    standing = Standing(settings={"customers": Setting()}, switched_off=frozenset({"customers"}))
+    reading = read({"enabled_modules": ["customers", "billing", "cms"]}, registry, standing)
+    assert reading.wishes == on("cms")
+    assert reading.remaining == {"enabled_modules": ["customers", "billing"]}
+    assert found(reading) == [("conflict", "enabled_modules.0", False), ("conflict", "enabled_modules.1", False)]
+
+
+def test_read__module_that_somebody_switched_on_since__stays_on() -> None:
+    standing = Standing(settings={"cms": Setting(is_enabled=True)})
+    reading = read({"enabled_modules": {"cms": False}}, registry, standing)
+    assert (reading.wishes, reading.remaining) == ((), {"enabled_modules": {"cms": False}})
+    assert found(reading) == [("conflict", "enabled_modules.cms", False)]
+
+
+def test_read__requirement_that_is_not_installed__leaves_the_code() -> None:
+    reading = read({"enabled_modules": ["a", "b"]}, registry_of(definition("a", "missing"), definition("b")))
+    assert reading.wishes == on("b")
+    assert reading.remaining == {"enabled_modules": ["a"]}
+    assert found(reading) == [("missing_requirement", "enabled_modules.0", False)]
+
+
+def test_read__config__is_taken_whole_or_stays_whole() -> None:
+    reading = read(
+        {
+            "module_config": {
+                "Customers": {"privacy_due_days": 45},
+                "messaging": {"from_name": "A", "no_such_key": 1, "max_attempts": "x"},
+                "cms": [],
+                "inventory": {"api_key": "secret"},
+            }
+        },
+        registry,
+    )
+    assert reading.wishes == (Wish(module="customers", config={"privacy_due_days": 45}),)
+    assert reading.remaining == {
+        "module_config": {
+            "messaging": {"from_name": "A", "no_such_key": 1, "max_attempts": "x"},
+            "cms": [],
+            "inventory": {"api_key": "secret"},
+        }
+    }
+    assert [(str(f.kind), f.path, f.value, f.taken) for f in reading.findings] == [
+        ("normalised", "module_config.Customers", "an object with 1 keys", True),
+        ("invalid_config", "module_config.messaging.max_attempts", "x", False),
+        ("invalid_config", "module_config.messaging.no_such_key", None, False),
+        ("wrong_type", "module_config.cms", "a list of 0", False),
+        ("unknown_module", "module_config.inventory", "an object with 1 keys", False),
+    ]
+
+
+def test_read__secret_that_does_not_validate__is_not_shown() -> None:
+    reading = read({"module_config": {"billing": {"api_key": "short"}}}, registry)
+    assert reading.remaining == {"module_config": {"billing": {"api_key": "short"}}}
+    [finding] = reading.findings
+    assert (finding.path, finding.value) == ("module_config.billing.api_key", None)
+    assert "short" not in finding.reason
+
+
+def test_read__config_that_somebody_set_since__stays() -> None:
+    standing = Standing(
+        settings={
+            "customers": Setting(config={"privacy_due_days": 10}),
+            "billing": Setting(secrets={"api_key": "0123456789abcdef"}),
+        }
+    )
+    settings = {
+        "module_config": {
+            "customers": {"privacy_due_days": 45, "erase_grace_days": 3},
+            "billing": {"api_key": None},
+            "cms": {"keep_revisions": 9},
+        }
+    }
+    reading = read(settings, registry, standing)
+    assert reading.wishes == (Wish(module="cms", config={"keep_revisions": 9}),)
+    assert reading.remaining == {
+        "module_config": {name: settings["module_config"][name] for name in ("customers", "billing")}
+    }
+    assert found(reading) == [
+        ("conflict", "module_config.customers.privacy_due_days", False),
+        ("conflict", "module_config.billing.api_key", False),
+    ]
+
+
+def test_read__null_that_says_something_else_than_the_default__stays() -> None:
+    class Config(ModuleConfig):
+        limit: int | None = 5
+
+    modules = registry_of(definition("a", config=Config))
+    reading = read({"module_config": {"a": {"limit": None}}}, modules)
+    assert (reading.wishes, reading.remaining) == ((), {"module_config": {"a": {"limit": None}}})
+    assert found(reading) == [("invalid_config", "module_config.a", False)]
+
+
+def test_read__several_configs_of_one_module__are_taken_where_they_agree() -> None:
+    agreed, other = {"privacy_due_days": 45}, {"privacy_due_days": 46}
+    reading = read({"module_config": {"customers": agreed, "CUSTOMERS": agreed}}, registry)
+    assert reading.wishes == (Wish(module="customers", config=agreed),)
+    assert found(reading) == [("duplicate", "module_config.CUSTOMERS", True)]
+    settings = {"module_config": {"customers": agreed, "CUSTOMERS": other}}
+    reading = read(settings, registry)
+    assert (reading.wishes, reading.remaining) == ((), settings)
+
+
+def test_read__long_values__are_shortened_in_the_finding_only() -> None:
+    reading = read({"enabled_modules": ["x" * 500]}, registry)
+    assert reading.findings[0].value == "x" * 80 + "…"
+    assert reading.remaining == {"enabled_modules": ["x" * 500]}
+
+
+CODES = [definition.code for definition in registry]
+NAMES = st.sampled_from([*CODES, *(f" {code.upper()}" for code in CODES), "inventory", "dev-tools", "", " ", "İ", "ß"])
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5)
+JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner))
+PLAIN_NAMES = NAMES | st.text(alphabet="abc ", max_size=4)
+MODULES = st.one_of(
+    st.lists(NAMES | SCALARS, max_size=8),
+    st.lists(PLAIN_NAMES, max_size=8).map(",".join),
+    st.dictionaries(NAMES, st.booleans() | SCALARS, max_size=8),
+    JSON,
+)
+CONFIG = st.one_of(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "privacy_due_days": st.integers(-1, 95) | SCALARS,
+            "double_opt_in": st.booleans() | st.none(),
+            "from_email": st.sampled_from([None, "a@kestrel.example", "nobody"]),
+            "smtp_password": st.sampled_from([None, "", "hush"]),
+            "api_key": st.sampled_from([None, "", "short", "long-enough"]),
+            "address": st.fixed_dictionaries({}, optional={"city": st.none() | st.text(max_size=5)}),
+            "locales": st.lists(st.sampled_from(["en", "de", "x"]), max_size=3),
+            "default_locale": st.sampled_from(["en", "de"]),
+        },
+    ),
+    JSON,
+)
+SETTINGS = st.one_of(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "theme": JSON,
+            "enabled_modules": MODULES,
+            "x": SCALARS,
+            "module_config": st.dictionaries(NAMES, CONFIG, max_size=6) | JSON,
+        },
+    ),
+    JSON,
+)
+
+
+def after(standing: Standing, wishes: tuple[Wish, ...]) -> dict[str, Setting]:
+    made = plan(platform="p", registry=registry, current=standing.settings, wishes=wishes)
+    assert made.blockers == ()
+    return {**standing.settings, **made.outcome}
+
+
+@given(
+    settings=SETTINGS,
+    on_since=st.lists(st.sampled_from(CODES), max_size=3, unique=True),
+    off_since=st.lists(st.sampled_from(CODES), max_size=3, unique=True),
+    configured=st.booleans(),
+)
+def test_read__any_settings_on_any_platform__lose_nothing_and_are_read_once(
+    settings: Any, on_since: list[str], off_since: list[str], configured: bool
+) -> None:
+    config = (Wish(module="messaging", config={"smtp_password": "other", "from_name": "B"}),) if configured else ()
+    wishes = tuple({wish.module: wish for wish in (*config, *on(*on_since))}.values())
+    current = after(Standing(), wishes)
+    switched_off = frozenset(code for code in off_since if code not in current or not current[code].is_enabled)
+    switched_off -= {definition.code for definition in registry if definition.is_core}
+    standing = Standing(settings={code: Setting() for code in switched_off} | current, switched_off=switched_off)
+    reading = read(settings, registry, standing)
+    outcome = after(standing, reading.wishes)
+    assert_nothing_is_lost(settings, reading.remaining, outcome, reading.findings, registry)
+    for code in switched_off:
+        assert not outcome[code].is_enabled
+    again = read(reading.remaining, registry, Standing(settings=outcome, switched_off=switched_off))
+    assert after(Standing(settings=outcome), again.wishes) == outcome
+    assert again.remaining == reading.remaining
