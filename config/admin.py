@@ -10,7 +10,10 @@ from platforms.models import Platform
 
 # What staff come for stands first; every other app follows by its name.
 FIRST_APPS = ("platforms", "modules")
-FIRST_MODELS = {"platforms": ("Platform", "Vendor", "Membership", "ApiToken", "User")}
+FIRST_MODELS = {
+    "platforms": ("Platform", "Vendor", "Membership", "ApiToken", "User"),
+    "modules": ("PlatformModule", "Module", "Change"),
+}
 PLATFORMS_ON_START_PAGE = 9
 
 

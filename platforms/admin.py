@@ -182,7 +182,7 @@ class PlatformAdmin(ScopedAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Platform | None = None) -> list[Any]:
         """Return the fields in groups; what the system writes is shown once there is something to show."""
         groups = [
-            (None, {"fields": ("name", "code", "kind", "is_active")}),
+            ("About", {"fields": ("name", "code", "kind", "is_active")}),
             ("Where it sells", {"fields": ("currency", "locales")}),
         ]
         if obj is not None:

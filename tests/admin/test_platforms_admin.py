@@ -617,5 +617,5 @@ def test_start_page__more_rows__same_queries(ann: User, django_assert_num_querie
     client = as_user(ann)
     for _ in range(2):
         MembershipFactory.create_batch(3, user=ann)
-        with django_assert_num_queries(8):
+        with django_assert_num_queries(9):
             assert client.get(reverse("admin:index")).status_code == 200
