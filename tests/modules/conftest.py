@@ -3,19 +3,12 @@
 import pytest
 from django.apps import apps
 
-from modules import gate
 from modules.mirror import mirror
 from modules.models import Module
 from modules.registry import registry
 from platforms.models import Platform, User
 from tests.factories import PlatformFactory, UserFactory
 from tests.modules.building import definition, enable
-
-
-@pytest.fixture(autouse=True)
-def _nothing_remembered() -> None:
-    """Tests roll back what the gate has read."""
-    gate.forget()
 
 
 @pytest.fixture
