@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from modules import gate
+
 pytest_plugins = ["tests.fixtures.api_fixtures", "tests.fixtures.module_fixtures"]
 
 # Playwright's synchronous API keeps an event loop in the thread of the test, which Django then takes for async code.
@@ -33,6 +35,12 @@ def pytest_configure() -> None:
             f"Not installed: {', '.join(sorted(missing))}. Run `make test`, or: python -m pip install --no-deps "
             "--no-build-isolation -e tests/third_party/billing -e tests/third_party/subscriptions"
         )
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered() -> None:
+    """Empty the gate's cache: after a rollback the next test sees the same numbers of platforms and changes again."""
+    gate.forget()
 
 
 @pytest.fixture(scope="session")
