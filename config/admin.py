@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 
 from platforms.admin_base import ScopedAutocomplete
 from platforms.models import Platform
@@ -37,7 +38,7 @@ class SwitchyardAdminSite(admin.AdminSite):
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Draw the start page: the platforms of the asking person first."""
-        platform_admin = self.get_model_admin(Platform)
+        platform_admin: Any = self.get_model_admin(Platform)
         rows = platform_admin.get_queryset(request).order_by("-is_active", "name")
         context = {
             "platform_count": rows.count(),
@@ -47,7 +48,7 @@ class SwitchyardAdminSite(admin.AdminSite):
         }
         return super().index(request, {**context, **(extra_context or {})})
 
-    def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
+    def autocomplete_view(self, request: HttpRequest) -> HttpResponseBase:
         """Answer autocompletes with what the form they stand in would accept."""
         return ScopedAutocomplete.as_view(admin_site=self)(request)
 

@@ -108,7 +108,7 @@ class UserAdmin(DjangoUserAdmin):
     @admin.display(description="memberships", ordering="membership_count")
     def platforms(self, user: User) -> int:
         """How many platforms and vendors they belong to."""
-        return user.membership_count
+        return user.membership_count  # type: ignore[attr-defined]
 
     def _is_operator(self, request: HttpRequest) -> bool:
         return Actor.of(request).is_superuser
@@ -181,7 +181,7 @@ class PlatformAdmin(ScopedAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Platform | None = None) -> list[Any]:
         """Return the fields in groups; what the system writes is shown once there is something to show."""
-        groups = [
+        groups: list[Any] = [
             ("About", {"fields": ("name", "code", "kind", "is_active")}),
             ("Where it sells", {"fields": ("currency", "locales")}),
         ]
@@ -207,7 +207,7 @@ class PlatformAdmin(ScopedAdmin):
     @admin.display(description="vendors", ordering="vendor_count")
     def vendors(self, platform: Platform) -> int:
         """How many vendors it has."""
-        return platform.vendor_count
+        return platform.vendor_count  # type: ignore[attr-defined]
 
     @admin.display(description="created", ordering="created_at")
     def created(self, platform: Platform) -> str:
@@ -258,7 +258,7 @@ class VendorAdmin(ScopedAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Vendor | None = None) -> list[Any]:
         """Return the fields in groups."""
-        groups = [(None, {"fields": ("platform", "name", "code", "is_active")})]
+        groups: list[Any] = [(None, {"fields": ("platform", "name", "code", "is_active")})]
         if obj is not None:
             groups.append(("Record", {"fields": ("created_at",)}))
         return groups
@@ -275,7 +275,7 @@ class VendorAdmin(ScopedAdmin):
     @admin.display(description="members", ordering="member_count")
     def members(self, vendor: Vendor) -> int:
         """How many people act for it."""
-        return vendor.member_count
+        return vendor.member_count  # type: ignore[attr-defined]
 
     @admin.display(description="created", ordering="created_at")
     def created(self, vendor: Vendor) -> str:
@@ -338,7 +338,7 @@ class MembershipAdmin(ScopedAdmin):
         """Offer the vendors of the membership's platform."""
         form = super().get_form(request, obj, change=change, **kwargs)
         if obj is not None and "vendor" in form.base_fields:
-            field = form.base_fields["vendor"]
+            field: Any = form.base_fields["vendor"]
             field.queryset = field.queryset.filter(platform=obj.platform_id)
             field.widget.widget.attrs["data-platform"] = obj.platform_id
         return form
@@ -423,12 +423,12 @@ class ApiTokenAdmin(ScopedAdmin):
         context.update(show_save_and_add_another=False, show_save_and_continue=False)
         return super().render_change_form(request, context, *args, **kwargs)
 
-    def save_form(self, request: HttpRequest, form: ModelForm, change: bool) -> ApiToken:
+    def save_form(self, request: HttpRequest, form: Any, change: bool) -> ApiToken:
         """Have the service make the token; its plain text stays on the form until the answer is drawn."""
         form.issue(Actor.of(request))
         return form.instance
 
-    def save_model(self, request: HttpRequest, obj: ApiToken, form: ModelForm, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: ApiToken, form: Any, change: bool) -> None:
         """Write nothing more: the service has saved the token."""
         request.__dict__["_issued_token"] = form.plain_text
 

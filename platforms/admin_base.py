@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django.contrib import admin
 from django.contrib.admin.exceptions import NotRegistered
@@ -12,7 +12,8 @@ from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import FieldDoesNotExist, PermissionDenied, ValidationError
 from django.db import router, transaction
 from django.db.models import Field, ForeignKey, Model, QuerySet
-from django.forms import BaseModelFormSet, Form, ModelChoiceField, ModelForm
+from django.db.models.fields.related import RelatedField
+from django.forms import BaseModelFormSet, ModelChoiceField, ModelForm
 from django.forms import Field as FormField
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 
@@ -48,11 +49,9 @@ def is_tenant_model(model: type[Model]) -> bool:
 class ScopedRelatedFilter(admin.RelatedFieldListFilter):
     """A filter by a related row that offers only the rows that the asking person may see."""
 
-    def field_choices(
-        self, field: Field, request: HttpRequest, model_admin: admin.ModelAdmin
-    ) -> list[tuple[object, str]]:
+    def field_choices(self, field: RelatedField, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[Any]:
         """Return the choices in scope, in their admin's order."""
-        related = field.remote_field.model
+        related = field.related_model
         rows = related._default_manager.order_by(*self.field_admin_ordering(field, request, model_admin))
         return [(row.pk, str(row)) for row in access.scope(Actor.of(request), rows, Right.VIEW)]
 
@@ -130,7 +129,7 @@ class ScopedAdmin(admin.ModelAdmin):
         """Build the field with the choices in scope."""
         queryset = kwargs.get("queryset")
         if queryset is None:
-            queryset = db_field.remote_field.model._default_manager.all()
+            queryset = db_field.related_model._default_manager.all()
         kwargs["queryset"] = self.scope_choices(request, queryset)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
@@ -152,7 +151,7 @@ class ScopedAdmin(admin.ModelAdmin):
             field = self.opts.get_field(item)
         except FieldDoesNotExist:
             return item
-        if field.is_relation and is_tenant_model(field.remote_field.model):
+        if isinstance(field, RelatedField) and is_tenant_model(field.related_model):
             return (item, ScopedRelatedFilter)
         return item
 
@@ -168,7 +167,7 @@ class ScopedAdmin(admin.ModelAdmin):
             elif isinstance(item, tuple):
                 names.append(item[0])
             else:
-                names.append(item.parameter_name)
+                names.append(getattr(item, "parameter_name", ""))
         return any(lookup.startswith(name) and _COMPARISON.match(lookup[len(name) :]) for name in names if name)
 
     def autocomplete_label(self, row: Model) -> str:
@@ -178,7 +177,7 @@ class ScopedAdmin(admin.ModelAdmin):
     # --- saving and looking back -----------------------------------------------------------------------------------
 
     def save_related(
-        self, request: HttpRequest, form: ModelForm | Form, formsets: list[BaseModelFormSet], change: bool
+        self, request: HttpRequest, form: ModelForm, formsets: list[BaseModelFormSet], change: bool
     ) -> None:
         """Save what hangs on the row, then see that the row is still in scope.
 
@@ -206,7 +205,7 @@ class ScopedAutocomplete(AutocompleteJsonView):
         """Narrow to what the asking form's admin may set, and to the platform that the form names, if any."""
         rows = super().get_queryset()
         try:
-            source_admin = self.admin_site.get_model_admin(self.source_field.model)
+            source_admin = cast(admin.AdminSite, self.admin_site).get_model_admin(self.source_field.model)
         except NotRegistered:
             return rows.none()
         if not isinstance(source_admin, ScopedAdmin):

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib.admin.widgets import AdminTextInputWidget
@@ -61,7 +61,7 @@ class GuardedForm(forms.ModelForm):
 
     def _post_clean(self) -> None:
         """Check constraints over fields that the form leaves out, too: the database would refuse with a crash."""
-        super()._post_clean()
+        super()._post_clean()  # type: ignore[misc]
         if not self.errors and not self.instance._state.adding:
             try:
                 self.instance.validate_constraints()
@@ -74,11 +74,11 @@ class LocalesField(forms.CharField):
 
     default_validators = [validate_locales]
 
-    def to_python(self, value: object) -> list[str]:
+    def to_python(self, value: object) -> Any:
         """Split what was typed; an empty field is an empty list."""
         if isinstance(value, list):
             return value
-        return [tag for tag in re.split(r"[\s,;]+", super().to_python(value)) if tag]
+        return [tag for tag in re.split(r"[\s,;]+", super().to_python(value) or "") if tag]
 
     def prepare_value(self, value: object) -> object:
         """Show a list as people type it."""
@@ -144,7 +144,7 @@ class ApiTokenForm(forms.ModelForm):
         """Have the service make the token; keep its plain text for the one answer that shows it."""
         data = self.cleaned_data
         self.instance, self.plain_text = services.issue_token(
-            user=actor.user,
+            user=cast(User, actor.user),
             name=data["name"],
             platform=data["platform"],
             vendor=data["vendor"],
