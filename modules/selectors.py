@@ -141,9 +141,12 @@ def stored_states() -> QuerySet[PlatformModule]:
     return PlatformModule.objects.select_related("platform", "module", "enabled_by", "disabled_by")
 
 
-def states_of(platform: Platform) -> list[ModuleStateRow]:
-    """Return how every module stands on the platform: installed ones, then rows of those that are not. One query."""
-    rows = {row.module_id: row for row in _rows_of(platform)}
+def states_of(platform: Platform, stored: Iterable[PlatformModule] | None = None) -> list[ModuleStateRow]:
+    """Return how every module stands on the platform: installed ones, then rows of those that are not.
+
+    stored: the platform's `stored_states()`, where they have been read; else it takes one query.
+    """
+    rows = {row.module_id: row for row in (_rows_of(platform) if stored is None else stored)}
     required_by = _direct_dependents()
     installed = [_state(platform, definition.code, rows.get(definition.code), required_by) for definition in registry]
     gone = [_state(platform, code, rows[code], required_by) for code in sorted(rows) if code not in registry]

@@ -29,12 +29,13 @@ class StrictCharField(serializers.CharField):
         return super().to_internal_value(data)
 
 
+@extend_schema_field({"type": "string", "maxLength": MAX_REASON, "description": "Kept with the change."})
 class ReasonField(StrictCharField):
     """Why something is changed; kept with the change."""
 
     def __init__(self, **kwargs: Any) -> None:
-        kwargs = {"required": False, "default": "", "allow_blank": True, "help_text": "Kept with the change."} | kwargs
-        super().__init__(**kwargs)
+        defaults: dict[str, Any] = {"required": False, "default": "", "allow_blank": True}
+        super().__init__(**defaults | kwargs)
         self.validators.append(validate_reason)
 
 
@@ -43,23 +44,13 @@ class DigestField(StrictCharField):
 
     def __init__(self, **kwargs: Any) -> None:
         help_text = "Of the plan you looked at (a dry run's answer): 409 stale_plan if it would be another one now."
-        super().__init__(**{"required": False, "default": None, "max_length": 64, "help_text": help_text} | kwargs)
-
-
-@extend_schema_field(
-    {
-        "type": "object",
-        "additionalProperties": True,
-        "description": "As the module's `config_schema` in the catalogue says. Secrets are written here, never read.",
-    }
-)
-class ConfigField(serializers.DictField):
-    """A module's config. What it may hold is for the module's schema to say."""
+        defaults: dict[str, Any] = {"required": False, "default": None, "max_length": 64, "help_text": help_text}
+        super().__init__(**defaults | kwargs)
 
 
 @extend_schema_field({"type": "object", "additionalProperties": True})
-class StoredConfigField(serializers.DictField):
-    """A config as it is read: without secrets."""
+class ConfigField(serializers.DictField):
+    """A module's config, or its JSON Schema. What it may hold is for the module's own schema to say."""
 
 
 @extend_schema_field(OpenApiTypes.ANY)
@@ -69,15 +60,3 @@ class AnyField(serializers.Field):
     def to_representation(self, value: Any) -> Any:
         """Return the value."""
         return value
-
-
-__all__ = [
-    "MAX_REASON",
-    "AnyField",
-    "ConfigField",
-    "DigestField",
-    "ReasonField",
-    "StoredConfigField",
-    "StrictBooleanField",
-    "StrictCharField",
-]

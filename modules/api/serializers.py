@@ -12,7 +12,6 @@ from modules.api.fields import (
     ConfigField,
     DigestField,
     ReasonField,
-    StoredConfigField,
     StrictBooleanField,
 )
 from modules.models import Change
@@ -20,6 +19,7 @@ from modules.plans import Action, Wish
 from platforms.api.serializers import StrictSerializerMixin
 
 MAX_MODULES = 500
+CONFIG = 'As the module\'s `config_schema` in the catalogue says. A secret is written here and never read; "" keeps it.'
 
 
 class FeatureSerializer(serializers.Serializer):
@@ -42,7 +42,7 @@ class MenuItemSerializer(serializers.Serializer):
     """A line that a module adds to the menus."""
 
     key = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # shadows what DRF uses in forms only
     permission = serializers.CharField(allow_null=True)
 
 
@@ -61,8 +61,8 @@ class CatalogueEntrySerializer(serializers.Serializer):
     features = FeatureSerializer(many=True)
     permissions = PermissionSerializer(many=True)
     menu = MenuItemSerializer(many=True)
-    config_schema = StoredConfigField(help_text="JSON Schema.")
-    config_defaults = StoredConfigField()
+    config_schema = ConfigField(help_text="JSON Schema.")
+    config_defaults = ConfigField()
 
 
 class SecretStateSerializer(serializers.Serializer):
@@ -86,8 +86,8 @@ class ModuleStateSerializer(serializers.Serializer):
     enabled_by = serializers.CharField(allow_null=True)
     disabled_at = serializers.DateTimeField(allow_null=True)
     disabled_by = serializers.CharField(allow_null=True)
-    config = StoredConfigField(help_text="What somebody set.")
-    effective_config = StoredConfigField(help_text="That over the defaults.")
+    config = ConfigField(help_text="What somebody set.")
+    effective_config = ConfigField(help_text="That over the defaults.")
     secrets = serializers.DictField(child=SecretStateSerializer())
     requires = serializers.ListField(child=serializers.CharField())
     required_by = serializers.ListField(child=serializers.CharField())
@@ -108,7 +108,7 @@ class OutcomeSerializer(serializers.Serializer):
     platform = serializers.CharField(source="platform.code")
     revision = serializers.IntegerField(source="platform.revision")
     change = serializers.IntegerField(
-        source="change.number", default=None, allow_null=True, help_text="Null where nothing was written."
+        source="change.number", allow_null=True, help_text="Null where nothing was written."
     )
     dry_run = serializers.BooleanField()
     digest = serializers.CharField(source="plan.digest")
@@ -141,10 +141,10 @@ class HistoryEntrySerializer(serializers.Serializer):
     change = serializers.IntegerField()
     at = serializers.DateTimeField()
     actor = serializers.CharField()
-    source = serializers.ChoiceField(choices=Change.Source.choices)
+    source = serializers.ChoiceField(choices=Change.Source.choices)  # type: ignore[assignment]  # not DRF's source
     reason = serializers.CharField()
     is_enabled = serializers.BooleanField()
-    config = StoredConfigField()
+    config = ConfigField()
     diff = DifferenceSerializer(many=True)
 
 
@@ -158,7 +158,9 @@ class WriteSerializer(StrictSerializerMixin, serializers.Serializer):
 class EnableSerializer(WriteSerializer):
     """Switch a module on, and configure it at the same time if you like."""
 
-    config = ConfigField(required=False, default=None, help_text="Goes over what is stored; null removes a key.")
+    config = ConfigField(
+        required=False, default=None, help_text=f"{CONFIG} Goes over what is stored; null removes a key."
+    )
 
 
 class DisableSerializer(WriteSerializer):
@@ -174,14 +176,16 @@ class ResetSerializer(WriteSerializer):
 class ConfigureSerializer(WriteSerializer):
     """Configure a module."""
 
-    config = ConfigField(required=True)
+    config = ConfigField(help_text=CONFIG)
 
 
 class WantedModuleSerializer(StrictSerializerMixin, serializers.Serializer):
     """What is wanted of one module; what is left out stays as it is."""
 
     is_enabled = StrictBooleanField(required=False, default=None)
-    config = ConfigField(required=False, default=None, help_text="Takes the place of what is stored; secrets stay.")
+    config = ConfigField(
+        required=False, default=None, help_text=f"{CONFIG} Takes the place of what is stored, but for secrets."
+    )
 
 
 class WantedModulesField(serializers.DictField):

@@ -1,5 +1,7 @@
 """Below `/api/v1/admin/`: the catalogue, what is on where, and who changed it."""
 
+from typing import Any
+
 from django.urls import path
 
 from modules.api import converters  # noqa: F401  (registers <module:…>)
@@ -13,7 +15,7 @@ from modules.api.viewsets import (
 from platforms.api.pagination import Cursor
 
 ONE = "module-config/<code:platform>/<module:module>/"
-STATE = {"get": "retrieve", "put": "update", "patch": "partial_update"}
+STATE: dict[str, Any] = {"get": "retrieve", "put": "update", "patch": "partial_update"}
 
 app_name = "modules-api"
 urlpatterns = [

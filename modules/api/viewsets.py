@@ -91,7 +91,7 @@ class PlatformModuleViewSet(BaseViewSet):
     def list(self, request: Request) -> Response:
         """Answer one page of rows; a module that nobody ever touched on a platform has none."""
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        states = selectors.states_of_rows(page)
+        states = selectors.states_of_rows(page or ())
         return self.get_paginated_response(self.get_serializer(states, many=True).data)
 
 
@@ -128,8 +128,9 @@ class PlatformStateViewSet(SwitchingViewSet):
     @extend_schema(operation_id="module_config_of_platform", responses=ModuleStateSerializer(many=True))
     def retrieve(self, request: Request, platform: str) -> Response:
         """Answer the state of every module, and of those that are no longer installed but left a row."""
+        rows = self._read()
         self.etag = revision_tag(self.platform.revision)
-        return Response(self.get_serializer(selectors.states_of(self.platform), many=True).data)
+        return Response(self.get_serializer(selectors.states_of(self.platform, rows), many=True).data)
 
     @extend_schema(
         operation_id="module_config_of_platform_update", request=WantedStateSerializer, responses=OutcomeSerializer
@@ -140,6 +141,17 @@ class PlatformStateViewSet(SwitchingViewSet):
         said = WantedStateSerializer(data=request.data)
         said.is_valid(raise_exception=True)
         return self.switch(services.change, said, wishes=said.wishes(), cascade=said.validated_data["cascade"])
+
+    def _read(self) -> list[PlatformModule] | None:
+        """Read the platform along with its rows, in one query, so that the ETag is that of the very rows.
+
+        None where there are no rows to come along with: until its first change a platform has none.
+        """
+        in_scope = access.scope(self.actor, selectors.stored_states(), self.right)
+        rows = list(in_scope.filter(platform__code=self.kwargs["platform"]))
+        if rows:
+            self.platform = rows[0].platform
+        return rows if rows or not self.platform.revision else None
 
 
 class ModuleStateViewSet(SwitchingViewSet):
@@ -199,7 +211,7 @@ class ModuleStateViewSet(SwitchingViewSet):
         """Answer one page of the module's versions, newest first: who, why, and what each changed."""
         self.etag = revision_tag(self.platform.revision)
         page = self.paginate_queryset(selectors.history_rows(self.platform, self.module))
-        entries = HistoryEntrySerializer(selectors.history_entries(page), many=True)
+        entries = HistoryEntrySerializer(selectors.history_entries(page or ()), many=True)
         return self.get_paginated_response(entries.data)
 
     def _said(self, serializer_class: type[WriteSerializer]) -> Any:
