@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from email.message import Message
 from http.client import HTTPConnection
@@ -163,3 +164,17 @@ def test_story__without_a_good_token__is_told_nothing(script: Script) -> None:
         assert response.status == 401
         assert response.json()["type"] == "client_error"
     assert modules_on(script) == {"monitoring"}
+
+
+def test_story__many_scripts_saw_the_same_revision__one_is_served(script: Script) -> None:
+    def write(days: int) -> int:
+        body = {"config": {"default_trial_days": days}}
+        return script.send("PATCH", "module-config/kestrel/billing/", body, headers={"If-Match": '"0"'}).status
+
+    with ThreadPoolExecutor(max_workers=6) as threads:
+        statuses = list(threads.map(write, range(1, 7)))
+    assert sorted(statuses) == [200, 412, 412, 412, 412, 412]
+    state = script.send("GET", "module-config/kestrel/billing/").json()
+    assert (state["config"], state["revision"]) == ({"default_trial_days": statuses.index(200) + 1}, 1)
+    [change] = script.send("GET", "platforms/kestrel/changes/").json()["results"]
+    assert change["number"] == 1
