@@ -37,7 +37,11 @@ class AnalyticsConfig(ModuleConfig):
     )
     max_props: int = Field(10, ge=0, le=30, title="Properties per event")
     events_per_minute: int = Field(
-        600, ge=1, le=100_000, title="Events per minute", description="What comes on top is dropped, and counted as dropped."
+        600,
+        ge=1,
+        le=100_000,
+        title="Events per minute",
+        description="What comes on top is dropped, and counted as dropped.",
     )
     breakdown_cap: int = Field(500, ge=10, le=10_000, title="Rows per breakdown")
 

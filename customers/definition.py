@@ -14,9 +14,15 @@ class CustomersConfig(ModuleConfig):
         title="Duplicates share",
         description="Two customers who agree in one of these are shown as a possible duplicate.",
     )
-    import_max_rows: int = Field(5000, ge=1, le=100_000, title="Rows per import", description="Longer files are refused.")
+    import_max_rows: int = Field(
+        5000, ge=1, le=100_000, title="Rows per import", description="Longer files are refused."
+    )
     privacy_due_days: int = Field(
-        30, ge=1, le=90, title="Privacy requests due after (days)", description="How long an export or erasure may take."
+        30,
+        ge=1,
+        le=90,
+        title="Privacy requests due after (days)",
+        description="How long an export or erasure may take.",
     )
     erase_grace_days: int = Field(
         7, ge=0, le=30, title="Grace before erasure (days)", description="For that long an erasure can be called off."

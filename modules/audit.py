@@ -9,7 +9,7 @@ from django.db.models import Model
 
 from modules.canonical import canonical_json
 
-# What a history row claims, in the order in which it is hashed. Who is kept as a number, so that nothing need be joined.
+# What a history row claims. Who is kept as a number, so that nothing need be joined.
 HASHED_HISTORY_FIELDS = (
     "id",
     "platform_id",

@@ -1,15 +1,16 @@
 """The wiring of the modules is sound: what only the whole registry can tell, said when Django starts.
 
-E001 unknown requirement, E002 cycle of requirements, E003 reserved or clashing code, E005 core module that needs one that
-is not, E006 config field without a default, E007 secret where it could not be kept apart, W001 row of a module that is
-not installed (with `check --database default`). E004 is kept for routes without a gate.
+E001 unknown requirement, E002 cycle of requirements, E003 reserved or clashing code, E005 core module that needs one
+that is not, E006 config field without a default, E007 secret where it could not be kept apart, W001 row of a module that
+is not installed (with `check --database default`). E004 is kept for routes without a gate.
 """
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.apps import AppConfig, apps
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import Warning as CheckWarning
 from django.db import OperationalError, ProgrammingError, connections
 
 from modules import configs
@@ -65,16 +66,17 @@ def check_registry(modules: ModuleRegistry) -> Iterator[CheckMessage]:
             )
     for known, refused in modules.clashes:
         yield Error(
-            f"Two modules want the code {known.code}: “{known.name}” {known.version} and “{refused.name}” {refused.version}.",
+            f"Two modules want the code {known.code}: "
+            f"“{known.name}” {known.version} and “{refused.name}” {refused.version}.",
             hint="Rename one of them, or uninstall it. Until then the first is in force.",
             obj=f"{known.code} (definition.py)",
             id="modules.E003",
         )
-    if path := modules.cycle():
+    if circle := modules.cycle():
         yield Error(
-            f"Modules require each other in a circle: {' → '.join(path)}.",
+            f"Modules require each other in a circle: {' → '.join(circle)}.",
             hint="Break the circle: one of them can move its need from requires to uses.",
-            obj=f"{path[0]} (definition.py)",
+            obj=f"{circle[0]} (definition.py)",
             id="modules.E002",
         )
 
@@ -98,7 +100,7 @@ def check_uninstalled(
             connections[alias].close()  # not migrated yet: there are no rows to speak of
             continue
         found += [
-            Warning(
+            CheckWarning(
                 f"Platforms have rows of the module {code}, which is not installed.",
                 hint="Install it again to have it back; until then it is off everywhere and its rows are kept.",
                 obj=code,

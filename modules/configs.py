@@ -36,7 +36,7 @@ class InvalidConfig(Exception):
     """A config that its module's schema refuses; `errors` has every error of every field."""
 
     def __init__(self, errors: list[FieldError]) -> None:
-        super().__init__("; ".join(f"{'.'.join(filter(None, (e.module, *e.path))) or 'config'}: {e.detail}" for e in errors))
+        super().__init__("; ".join(f"{'.'.join((e.module or 'config', *e.path))}: {e.detail}" for e in errors))
         self.errors = errors
 
 
@@ -157,7 +157,9 @@ def merge(stored: Mapping[str, Any], patch: Mapping[str, Any]) -> Config:
     return merged
 
 
-def load(schema: type[ModuleConfig], config: Mapping[str, Any], secrets: Mapping[str, str] | None = None) -> ModuleConfig:
+def load(
+    schema: type[ModuleConfig], config: Mapping[str, Any], secrets: Mapping[str, str] | None = None
+) -> ModuleConfig:
     """Return the typed object that code reads, from stored values and secrets in the clear.
 
     Raises InvalidConfig where what is stored no longer fits the schema.
@@ -181,7 +183,8 @@ def defaults(schema: type[ModuleConfig]) -> Config:
 def effective(schema: type[ModuleConfig], config: Mapping[str, Any]) -> Config:
     """Return what code reads, as JSON: the stored values over the defaults, without secrets.
 
-    Stored values that no longer fit the schema are shown as they are: reading never fails on what an older version wrote.
+    Stored values that no longer fit the schema are shown as they are: reading never fails on what an older version
+    wrote.
     """
     try:
         return load(schema, config).model_dump(mode="json", exclude=set(secret_fields(schema)))

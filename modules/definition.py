@@ -63,8 +63,8 @@ class MenuItem:
 class ModuleDefinition:
     """A module: what it is called, what it needs, what can be configured.
 
-    `requires` are hard: the module is never on without them. `uses` are optional: the module works better with them. A core module is on
-    everywhere; a restricted one is switched by superusers only.
+    `requires` are hard: the module is never on without them. `uses` are optional: the module works better with them. A
+    core module is on everywhere; a restricted one is switched by superusers only.
 
     Raises DefinitionError on construction when the declaration contradicts itself; what only the whole registry can
     tell (unknown requirements, cycles, clashes) is reported by the system checks `modules.E001` and following.
@@ -87,7 +87,7 @@ class ModuleDefinition:
         """Refuse what can be seen to be wrong from here."""
         if not _CODE.match(self.code):
             raise DefinitionError(
-                f"Module code {self.code!r}: use lower-case letters, digits and underscores, starting with a letter, at most 50."
+                f"Module code {self.code!r}: use lower-case letters, digits, underscores, a letter first, at most 50."
             )
         if not self.name.strip():
             raise DefinitionError(f"Module {self.code} has no name.")
@@ -115,7 +115,7 @@ class ModuleDefinition:
                 continue
             if feature.switch not in self.config.model_fields:
                 raise DefinitionError(
-                    f"Module {self.code}: feature {feature.code} is switched by {feature.switch}, which its config lacks."
+                    f"Module {self.code}: feature {feature.code} is switched by {feature.switch}, not in its config."
                 )
             if self.config.model_fields[feature.switch].annotation is not bool:
                 raise DefinitionError(

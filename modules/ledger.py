@@ -71,7 +71,8 @@ class Tables:
     def rows_of(self, platform_ids: Iterable[int]) -> dict[int, dict[str, Any]]:
         """Return the platform modules of these platforms: platform number → module code → row. One query."""
         found: dict[int, dict[str, Any]] = {platform_id: {} for platform_id in platform_ids}
-        for row in QuerySet(self.platform_module).filter(platform_id__in=list(found)):
+        rows: QuerySet[Any] = QuerySet(self.platform_module)
+        for row in rows.filter(platform_id__in=list(found)):
             found[row.platform_id][row.module_id] = row
         return found
 
@@ -103,7 +104,8 @@ class Entry:
 def write(entries: Sequence[Entry], tables: Tables) -> None:
     """Write the plans that have steps, in one transaction that the caller has open; set each entry's `change`.
 
-    Seven statements at the most for every 500 rows, whatever the number of platforms. Raises ValidationError where a row is not valid.
+    Seven statements at the most for every 500 rows, whatever the number of platforms. Raises ValidationError where a
+    row is not valid.
     """
     entries = [entry for entry in entries if entry.plan.steps]
     if not entries:
@@ -137,9 +139,9 @@ def write_deletion(entry: Entry, tables: Tables) -> None:
     entry.plan = Plan(platform=entry.platform.code, steps=steps)
     _follow_on([entry], tables)
     _record([(entry, [("-", row) for row in entry.rows.values()])], tables)
-    rows = QuerySet(tables.platform_module).filter(platform_id=entry.platform.pk)
+    rows: QuerySet[Any] = QuerySet(tables.platform_module).filter(platform_id=entry.platform.pk)
     # Raw, because simple-history's signal would add a second history row, one without a change.
-    rows._raw_delete(rows.db)  # type: ignore[attr-defined]
+    rows._raw_delete(rows.db)
 
 
 def _follow_on(entries: Iterable[Entry], tables: Tables) -> None:
@@ -152,7 +154,8 @@ def _follow_on(entries: Iterable[Entry], tables: Tables) -> None:
     newest = {entry.platform.pk: entry.platform.revision for entry in entries if entry.platform.revision}
     before: dict[int, tuple[str, datetime]] = {}
     if newest:
-        changes = QuerySet(tables.change).filter(platform_id__in=list(newest), number__in=set(newest.values()))
+        changes: QuerySet[Any] = QuerySet(tables.change)
+        changes = changes.filter(platform_id__in=list(newest), number__in=set(newest.values()))
         for platform_id, number, hash_, at in changes.values_list("platform_id", "number", "hash", "at"):
             if newest[platform_id] == number:
                 before[platform_id] = (hash_, at)
@@ -197,7 +200,7 @@ def _record(written: Sequence[tuple[Entry, list[tuple[str, Any]]]], tables: Tabl
         platform.revision += 1
         platforms.append(platform)
         own = [_history_row(kind, row, entry, tables) for kind, row in touched]
-        change = tables.change(
+        change: Any = tables.change(
             platform_id=platform.pk,
             platform_code=platform.code,
             number=platform.revision,

@@ -17,7 +17,8 @@ def mirror(apps: Apps, using: str = "default") -> None:
     apps: the app registry whose models to write with, so that a data migration can call this too.
     """
     model = apps.get_model("modules", "Module")
-    stored = {module.pk: module for module in QuerySet(model, using=using)}
+    rows: QuerySet[Any] = QuerySet(model, using=using)
+    stored = {module.pk: module for module in rows.all()}
     wanted = {
         definition.code: {field: getattr(definition, field) for field in _MIRRORED} | {"is_installed": True}
         for definition in registry
@@ -30,7 +31,6 @@ def mirror(apps: Apps, using: str = "default") -> None:
             for field, value in values.items():
                 setattr(module, field, value)
             changed.append(module)
-    rows = QuerySet(model, using=using)
     rows.bulk_create([model(code=code, **values) for code, values in wanted.items() if code not in stored])
     if changed:
         rows.bulk_update(changed, [*_MIRRORED, "is_installed"])

@@ -1,4 +1,4 @@
-"""Which modules there are, which are on where, and every change: the tables behind `modules.services` and `modules.gate`."""
+"""Which modules there are, which are on where, and every change: the tables behind the services and the gate."""
 
 from typing import Any, ClassVar, NoReturn
 
@@ -70,7 +70,7 @@ class PlatformModuleQuerySet(models.QuerySet["PlatformModule"]):
 
 
 class ChangeStamp(models.Model):
-    """What every history row says besides the row's own fields: its change, and which secrets were set, by fingerprint."""
+    """What every history row says besides the row's own fields: its change, and which secrets were set."""
 
     change_number = models.PositiveBigIntegerField(null=True)
     secret_fingerprints = models.JSONField(default=dict)

@@ -98,8 +98,10 @@ class Blocker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What would happen. `outcome` has the new setting of every module that changes; `new_secrets` what to encrypt for it,
-    None where a secret is removed. With blockers nothing may be applied.
+    """What would happen. With blockers, nothing may be applied.
+
+    `outcome` has the new setting of every module that changes; `new_secrets` what to encrypt for it, None where a
+    secret is removed.
     """
 
     platform: str
@@ -248,7 +250,7 @@ class _Switching:
         for code in list(self.off):
             for dependent in self.registry.dependents_of(code):
                 if dependent in self.on:
-                    detail = f"{self._name(code)} cannot go off while {self._name(dependent)} is wanted on: it needs it."
+                    detail = f"{self._name(dependent)} is wanted on and needs {self._name(code)}."
                     self.block(code, Obstacle.REQUIRED_BY, detail, by=dependent)
                 elif self.is_on(dependent) and dependent not in self.off:
                     if self.cascade:
@@ -270,9 +272,7 @@ class _Switching:
         return self.registry[code].name
 
 
-def _configured(
-    schema: type[ModuleConfig], before: Setting, wish: Wish
-) -> tuple[Setting, dict[str, SecretStr | None]]:
+def _configured(schema: type[ModuleConfig], before: Setting, wish: Wish) -> tuple[Setting, dict[str, SecretStr | None]]:
     """Return the setting after the wish's config, and the secrets that change with it. Raises InvalidConfig."""
     names = configs.secret_fields(schema)
     given = dict(wish.config or {})

@@ -83,9 +83,9 @@ class ModuleRegistry:
         return [code for code in order if code in wanted]
 
     def _visit(self, start: str, order: dict[str, None]) -> None:
-        """Append what `start` requires, then `start`: depth first, by hand, so that no chain is too long for Python's stack.
+        """Append what `start` requires, then `start`: depth first.
 
-        A cycle (which a check reports) ends where it closes.
+        By hand, so that no chain is too long for Python's stack. A cycle (which a check reports) ends where it closes.
         """
         open_codes = {start}
         stack = [(start, iter(self._definitions[start].requires))]

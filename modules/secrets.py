@@ -1,9 +1,9 @@
 """How a secret is kept: encrypted with keys from the environment, known to everybody else by its fingerprint."""
 
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.crypto import salted_hmac
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 _FINGERPRINT_CHARACTERS = 16
 

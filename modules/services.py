@@ -113,8 +113,8 @@ def change(
 ) -> Outcome:
     """Bring a platform's modules to what is wished for, in one transaction and one change.
 
-    digest: of the plan that somebody was shown; where today's is another, StalePlan is raised. precondition: called under the lock, to
-    refuse by raising what it likes. The platform that was passed in has the new revision afterwards.
+    digest: of the plan that somebody was shown; where today's is another, StalePlan is raised. precondition: called
+    under the lock, to refuse by raising what it likes. The platform that was passed in has the new revision afterwards.
 
     Raises Platform.DoesNotExist, InvalidConfig, StalePlan, Blocked, or PermissionDenied where a restricted module would
     move. Whatever is raised, nothing was written.
@@ -220,7 +220,10 @@ def record_platform_deletion(platform: Platform, actor: Actor, source: str, reas
 def _planned(
     wishes: Mapping[int, Sequence[Wish]], origin: Origin, cascade: bool, tables: Tables | None = None
 ) -> list[Entry]:
-    """Lock the platforms in key order, then read, then plan. Two queries. Raises Platform.DoesNotExist for a lone one."""
+    """Lock the platforms in key order, then read, then plan. Two queries.
+
+    Raises Platform.DoesNotExist where there is only one and it is gone.
+    """
     tables = tables or Tables.of(apps)
     platforms = list(
         tables.platform.objects.select_for_update(no_key=True).filter(pk__in=list(wishes)).order_by("pk")  # type: ignore[attr-defined]

@@ -8,7 +8,9 @@ class MonitoringConfig(ModuleConfig):
     """When something counts as broken on a platform, and who hears of it."""
 
     check_interval_seconds: int = Field(60, ge=10, le=86_400, title="Check every (seconds)")
-    fail_n: int = Field(2, ge=1, le=100, title="Failures that count", description="So many of the latest checks failed …")
+    fail_n: int = Field(
+        2, ge=1, le=100, title="Failures that count", description="So many of the latest checks failed …"
+    )
     window_m: int = Field(3, ge=1, le=100, title="… out of", description="At least as many as the failures that count.")
     timeout_seconds: int = Field(10, ge=1, le=120, title="Time-out (seconds)")
     keep_result_days: int = Field(14, ge=1, le=365, title="Keep single results (days)")

@@ -101,7 +101,7 @@ def scope(actor: Actor, queryset: QuerySet[M], right: Right) -> QuerySet[M]:
     if actor.is_superuser:
         return queryset
     roles = [role for role, rights in ROLE_RIGHTS.items() if right in rights]
-    own = Membership.objects.filter(user_id=actor.user_id, role__in=roles).values("platform")
+    own = Membership.objects.filter(user=actor.user_id, role__in=roles).values("platform")
     return queryset.filter(Q(**{f"{path}__in": own}))
 
 

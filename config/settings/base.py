@@ -156,7 +156,7 @@ REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "TOKEN_TTL": timedelta(days=90), "T
 SPECTACULAR_SETTINGS = {
     "TITLE": "Switchyard",
     "VERSION": "1",
-    "DESCRIPTION": "Which modules are on for which platform, how each is configured, and who changed what, when and why.",
+    "DESCRIPTION": "Which modules are on for which platform, how each is configured, who changed what, when and why.",
     "OAS_VERSION": "3.1.0",
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "SERVE_INCLUDE_SCHEMA": False,

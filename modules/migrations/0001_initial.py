@@ -2,139 +2,275 @@
 
 import django.db.models.deletion
 import django.utils.timezone
-import modules.indexes
 import simple_history.models
 from django.conf import settings
 from django.db import migrations, models
 
+import modules.indexes
+
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('platforms', '0001_initial'),
+        ("platforms", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Module',
+            name="Module",
             fields=[
-                ('code', models.CharField(max_length=50, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=200)),
-                ('description', models.TextField(blank=True)),
-                ('version', models.CharField(max_length=20)),
-                ('is_core', models.BooleanField(default=False, verbose_name='core')),
-                ('is_installed', models.BooleanField(default=True, verbose_name='installed')),
+                ("code", models.CharField(max_length=50, primary_key=True, serialize=False)),
+                ("name", models.CharField(max_length=200)),
+                ("description", models.TextField(blank=True)),
+                ("version", models.CharField(max_length=20)),
+                ("is_core", models.BooleanField(default=False, verbose_name="core")),
+                ("is_installed", models.BooleanField(default=True, verbose_name="installed")),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='PlatformModule',
+            name="PlatformModule",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('is_enabled', models.BooleanField(default=False, verbose_name='on')),
-                ('enabled_at', models.DateTimeField(blank=True, null=True)),
-                ('disabled_at', models.DateTimeField(blank=True, null=True)),
-                ('config', models.JSONField(blank=True, default=dict)),
-                ('config_version', models.PositiveSmallIntegerField(default=1)),
-                ('secrets', models.JSONField(blank=True, default=dict)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('disabled_by', models.ForeignKey(blank=True, db_column='disabled_by_user_id', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('enabled_by', models.ForeignKey(blank=True, db_column='enabled_by_user_id', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('module', models.ForeignKey(db_column='module_code', db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='platform_modules', to='modules.module')),
-                ('platform', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='platform_modules', to='platforms.platform')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("is_enabled", models.BooleanField(default=False, verbose_name="on")),
+                ("enabled_at", models.DateTimeField(blank=True, null=True)),
+                ("disabled_at", models.DateTimeField(blank=True, null=True)),
+                ("config", models.JSONField(blank=True, default=dict)),
+                ("config_version", models.PositiveSmallIntegerField(default=1)),
+                ("secrets", models.JSONField(blank=True, default=dict)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("updated_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "disabled_by",
+                    models.ForeignKey(
+                        blank=True,
+                        db_column="disabled_by_user_id",
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "enabled_by",
+                    models.ForeignKey(
+                        blank=True,
+                        db_column="enabled_by_user_id",
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "module",
+                    models.ForeignKey(
+                        db_column="module_code",
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="platform_modules",
+                        to="modules.module",
+                    ),
+                ),
+                (
+                    "platform",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="platform_modules",
+                        to="platforms.platform",
+                    ),
+                ),
             ],
             options={
-                'base_manager_name': 'objects',
-                'db_table': 'platform_modules',
-                'ordering': ['platform', 'module'],
+                "base_manager_name": "objects",
+                "db_table": "platform_modules",
+                "ordering": ["platform", "module"],
             },
         ),
         migrations.AddField(
-            model_name='module',
-            name='platforms',
-            field=models.ManyToManyField(related_name='modules', through='modules.PlatformModule', to='platforms.platform'),
+            model_name="module",
+            name="platforms",
+            field=models.ManyToManyField(
+                related_name="modules", through="modules.PlatformModule", to="platforms.platform"
+            ),
         ),
         migrations.CreateModel(
-            name='Change',
+            name="Change",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('platform_code', models.CharField(max_length=50)),
-                ('number', models.PositiveBigIntegerField()),
-                ('at', models.DateTimeField()),
-                ('actor_label', models.CharField(max_length=300)),
-                ('source', models.CharField(choices=[('admin', 'Admin'), ('api', 'API'), ('command', 'Command'), ('schedule', 'Schedule'), ('migration', 'Migration')], max_length=10)),
-                ('reason', models.CharField(blank=True, max_length=500)),
-                ('request_id', models.CharField(blank=True, max_length=64)),
-                ('undoes', models.PositiveBigIntegerField(blank=True, null=True)),
-                ('steps', models.JSONField(blank=True)),
-                ('previous_hash', models.CharField(blank=True, max_length=64)),
-                ('hash', models.CharField(max_length=64)),
-                ('actor', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('platform', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='changes', to='platforms.platform')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("platform_code", models.CharField(max_length=50)),
+                ("number", models.PositiveBigIntegerField()),
+                ("at", models.DateTimeField()),
+                ("actor_label", models.CharField(max_length=300)),
+                (
+                    "source",
+                    models.CharField(
+                        choices=[
+                            ("admin", "Admin"),
+                            ("api", "API"),
+                            ("command", "Command"),
+                            ("schedule", "Schedule"),
+                            ("migration", "Migration"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("reason", models.CharField(blank=True, max_length=500)),
+                ("request_id", models.CharField(blank=True, max_length=64)),
+                ("undoes", models.PositiveBigIntegerField(blank=True, null=True)),
+                ("steps", models.JSONField(blank=True)),
+                ("previous_hash", models.CharField(blank=True, max_length=64)),
+                ("hash", models.CharField(max_length=64)),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "platform",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="changes",
+                        to="platforms.platform",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-at', '-pk'],
-                'indexes': [models.Index(models.OrderBy(models.F('at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='idx_change_at')],
-                'constraints': [models.UniqueConstraint(fields=('platform', 'number'), name='uq_change_number')],
+                "ordering": ["-at", "-pk"],
+                "indexes": [
+                    models.Index(
+                        models.OrderBy(models.F("at"), descending=True),
+                        models.OrderBy(models.F("id"), descending=True),
+                        name="idx_change_at",
+                    )
+                ],
+                "constraints": [models.UniqueConstraint(fields=("platform", "number"), name="uq_change_number")],
             },
         ),
         migrations.CreateModel(
-            name='HistoricalPlatformModule',
+            name="HistoricalPlatformModule",
             fields=[
-                ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
-                ('change_number', models.PositiveBigIntegerField(null=True)),
-                ('secret_fingerprints', models.JSONField(default=dict)),
-                ('is_enabled', models.BooleanField(default=False, verbose_name='on')),
-                ('enabled_at', models.DateTimeField(blank=True, null=True)),
-                ('disabled_at', models.DateTimeField(blank=True, null=True)),
-                ('config', models.JSONField(blank=True, default=dict)),
-                ('config_version', models.PositiveSmallIntegerField(default=1)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('history_user_id', models.BigIntegerField(null=True)),
-                ('history_change_reason', models.CharField(max_length=500, null=True)),
-                ('history_id', models.BigAutoField(editable=False, primary_key=True, serialize=False)),
-                ('history_date', models.DateTimeField()),
-                ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
-                ('disabled_by', models.ForeignKey(blank=True, db_column='disabled_by_user_id', db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('enabled_by', models.ForeignKey(blank=True, db_column='enabled_by_user_id', db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('platform', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='platforms.platform')),
-                ('module', models.ForeignKey(blank=True, db_column='module_code', db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='modules.module')),
+                ("id", models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name="ID")),
+                ("change_number", models.PositiveBigIntegerField(null=True)),
+                ("secret_fingerprints", models.JSONField(default=dict)),
+                ("is_enabled", models.BooleanField(default=False, verbose_name="on")),
+                ("enabled_at", models.DateTimeField(blank=True, null=True)),
+                ("disabled_at", models.DateTimeField(blank=True, null=True)),
+                ("config", models.JSONField(blank=True, default=dict)),
+                ("config_version", models.PositiveSmallIntegerField(default=1)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("updated_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("history_user_id", models.BigIntegerField(null=True)),
+                ("history_change_reason", models.CharField(max_length=500, null=True)),
+                ("history_id", models.BigAutoField(editable=False, primary_key=True, serialize=False)),
+                ("history_date", models.DateTimeField()),
+                (
+                    "history_type",
+                    models.CharField(choices=[("+", "Created"), ("~", "Changed"), ("-", "Deleted")], max_length=1),
+                ),
+                (
+                    "disabled_by",
+                    models.ForeignKey(
+                        blank=True,
+                        db_column="disabled_by_user_id",
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "enabled_by",
+                    models.ForeignKey(
+                        blank=True,
+                        db_column="enabled_by_user_id",
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "platform",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="platforms.platform",
+                    ),
+                ),
+                (
+                    "module",
+                    models.ForeignKey(
+                        blank=True,
+                        db_column="module_code",
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="modules.module",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'historical platform module',
-                'verbose_name_plural': 'historical platform modules',
-                'db_table': 'platform_modules_history',
-                'ordering': ('-history_date', '-history_id'),
-                'get_latest_by': ('history_date', 'history_id'),
-                'indexes': [models.Index(models.F('platform'), models.F('module'), models.OrderBy(models.F('history_date'), descending=True), models.OrderBy(models.F('history_id'), descending=True), name='idx_platform_module_history'), models.Index(fields=['platform', 'change_number'], name='idx_platform_module_change')],
+                "verbose_name": "historical platform module",
+                "verbose_name_plural": "historical platform modules",
+                "db_table": "platform_modules_history",
+                "ordering": ("-history_date", "-history_id"),
+                "get_latest_by": ("history_date", "history_id"),
+                "indexes": [
+                    models.Index(
+                        models.F("platform"),
+                        models.F("module"),
+                        models.OrderBy(models.F("history_date"), descending=True),
+                        models.OrderBy(models.F("history_id"), descending=True),
+                        name="idx_platform_module_history",
+                    ),
+                    models.Index(fields=["platform", "change_number"], name="idx_platform_module_change"),
+                ],
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
         migrations.AddIndex(
-            model_name='platformmodule',
-            index=modules.indexes.LongNameIndex(fields=['platform'], name='idx_platform_module_platform_id'),
+            model_name="platformmodule",
+            index=modules.indexes.LongNameIndex(fields=["platform"], name="idx_platform_module_platform_id"),
         ),
         migrations.AddIndex(
-            model_name='platformmodule',
-            index=models.Index(fields=['module'], name='idx_platform_module_code'),
+            model_name="platformmodule",
+            index=models.Index(fields=["module"], name="idx_platform_module_code"),
         ),
         migrations.AddIndex(
-            model_name='platformmodule',
-            index=models.Index(fields=['platform', 'is_enabled'], name='idx_platform_module_enabled'),
+            model_name="platformmodule",
+            index=models.Index(fields=["platform", "is_enabled"], name="idx_platform_module_enabled"),
         ),
         migrations.AddIndex(
-            model_name='platformmodule',
-            index=models.Index(condition=models.Q(('is_enabled', True)), fields=['module', 'platform'], name='idx_platform_module_who'),
+            model_name="platformmodule",
+            index=models.Index(
+                condition=models.Q(("is_enabled", True)), fields=["module", "platform"], name="idx_platform_module_who"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='platformmodule',
-            constraint=models.UniqueConstraint(fields=('platform', 'module'), name='uq_platform_module'),
+            model_name="platformmodule",
+            constraint=models.UniqueConstraint(fields=("platform", "module"), name="uq_platform_module"),
         ),
     ]
