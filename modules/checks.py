@@ -1,8 +1,8 @@
 """The wiring of the modules is sound: what only the whole registry can tell, said when Django starts.
 
 E001 unknown requirement, E002 cycle of requirements, E003 reserved or clashing code, E005 core module that needs one
-that is not, E006 config field without a default, E007 secret where it could not be kept apart, W001 row of a module that
-is not installed (with `check --database default`). E004 is kept for routes without a gate.
+that is not, E006 config field without a default, E007 secret where it could not be kept apart, W001 row of a module
+that is not installed (with `check --database default`). E004 is kept for routes without a gate.
 """
 
 from collections.abc import Iterator, Sequence
