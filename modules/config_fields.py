@@ -80,7 +80,7 @@ class DecimalField(forms.DecimalField):
     def __init__(self, node: Node) -> None:
         super().__init__(required=False, widget=AdminIntegerFieldWidget(_bounds(node, step="any")))
 
-    def clean(self, value: Any) -> str | None:  # type: ignore[override]
+    def clean(self, value: Any) -> str | None:
         """Return the number as it is stored; None where there is none."""
         number = super().clean(value)
         return None if number is None else str(number)

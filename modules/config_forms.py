@@ -172,9 +172,6 @@ def is_same(old: Any, new: Any) -> bool:
     """Whether a field says what it was shown with; an empty one is the same whatever kind of nothing was shown."""
     if new is None:
         return old is None or old in ("", [], {})
-    if old is None:
-        # Boxes that nobody ticked, in a part of the config that is not there.
-        return new is False or new == []
     if isinstance(old, str) and isinstance(new, str) and old != new:
         return old.replace("\r\n", "\n").strip() == new
     return (type(old) is type(new) and old == new) or (old == new and bool not in (type(old), type(new)))
@@ -248,26 +245,24 @@ class ConfigForm(forms.Form):
                 found[key] = data.get(setting.name) or self.kept_secrets.get(key, "")
         return {key: value for key, value in found.items() if value}
 
-    def given(self) -> dict[tuple[str, ...], Any]:
-        """Return what the fields hold, by path."""
+    def given(self, shown_values: Mapping[str, Any]) -> dict[tuple[str, ...], Any]:
+        """Return by path what the fields hold; what says the same in another way as it was shown."""
         typed = self.typed_secrets()
-        return {
-            setting.path: typed.get(setting.path[-1]) if setting.is_secret else self.cleaned_data.get(setting.name)
-            for setting in self.settings
-        }
+        found: dict[tuple[str, ...], Any] = {}
+        for setting in self.settings:
+            if setting.is_secret:
+                found[setting.path] = typed.get(setting.path[-1])
+            else:
+                new, old = self.cleaned_data.get(setting.name), at(shown_values, setting.path)
+                found[setting.path] = old if _says_the_same(self.fields[setting.name], old, new) else new
+        return found
 
     def patch(self, shown_values: Mapping[str, Any]) -> Config:
         """Return what a valid form stands for, as a merge patch; shown_values: as in `patch_of()`."""
-        given = self.given()
-        for setting in self.settings:
-            made, old = self.fields[setting.name], at(shown_values, setting.path)
-            if isinstance(made, DecimalField) and made.same(old, given[setting.path]):
-                given[setting.path] = old
-            if isinstance(made, ChoicesField) and isinstance(old, list):
-                # The order in which boxes stand says nothing.
-                given[setting.path] = _in_order_of(old, given[setting.path])
         removed = [setting.path for setting in self.settings if self.cleaned_data.get(setting.remove_name)]
-        return patch_of(self.settings, shown_values=shown_values, given=given, removed_secrets=removed)
+        return patch_of(
+            self.settings, shown_values=shown_values, given=self.given(shown_values), removed_secrets=removed
+        )
 
     def shown_values(self) -> Config:
         """Return what the page shows of the config: the values of its fields, no secret among them."""
@@ -301,8 +296,19 @@ def _sentence(item: FieldError, rest: tuple[str, ...]) -> str:
     return item.detail
 
 
-def _in_order_of(old: list[Any], new: list[Any] | None) -> list[Any] | None:
-    return old if new is not None and len(new) == len(old) and all(entry in old for entry in new) else new
+def _says_the_same(made: forms.Field, old: Any, new: Any) -> bool:
+    """Whether a field says what was shown, though not in the same way."""
+    match made:
+        case DecimalField():
+            return made.same(old, new)
+        case CheckField():
+            # A box that nobody ticked, in a part of the config that is not there.
+            return old is None and new is False
+        case ChoicesField():
+            # The order in which boxes stand says nothing.
+            return len(old or ()) == len(new or ()) and all(entry in (old or ()) for entry in new or ())
+        case _:
+            return False
 
 
 def rows_of(schema: type[ModuleConfig], values: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -58,9 +58,8 @@ class ModuleAdmin(ReadOnlyAdmin):
         return self.has_view_permission(request)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Module]:
-        """Bring along on how many of the asking person's platforms each is on, and how many platforms those are."""
+        """Bring along on how many of the asking person's platforms each is on."""
         seen = access.scope(Actor.of(request), Platform.objects.all(), Right.VIEW)
-        request.__dict__["_platforms_seen"] = seen.count()
         on = Count(
             "platform_modules",
             filter=Q(platform_modules__is_enabled=True, platform_modules__platform__in=seen.values("pk")),

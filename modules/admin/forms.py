@@ -9,6 +9,7 @@ from django.contrib.admin.widgets import AdminTextInputWidget
 from django.forms import BoundField
 from django.http import QueryDict
 
+from modules import configs
 from modules.admin.places import Place
 from modules.admin.proposals import Proposal, Unreadable, seal, unseal
 from modules.config_fields import CheckField, ChoicesField
@@ -105,7 +106,7 @@ class ModuleForm(ConfigForm):
     def _as_shown(self) -> tuple[bool, Mapping[str, Any]]:
         """Return the state and the config that the page showed; what is stored now where it does not say."""
         try:
-            shown = json_input.loads(self.sent.get("shown", ""))
+            shown = json_input.loads(self.sent.get("shown", ""), max_depth=configs.MAX_DEPTH + 2)
             return bool(shown["is_enabled"]), dict(shown["config"])
         except (json_input.JSONInputError, KeyError, TypeError, ValueError):
             return self.place.state.is_enabled, self.shown_values()
@@ -113,12 +114,11 @@ class ModuleForm(ConfigForm):
     def changed_values(self) -> dict[str, Any]:
         """Return by field name what a valid form says otherwise than it was shown: what its author typed."""
         seen_state, shown_config = self._as_shown()
-        given = self.given()
+        given = self.given(shown_config)
         found: dict[str, Any] = {}
         for setting in self.settings:
-            if not setting.is_secret:
-                if not is_same(at(shown_config, setting.path), given[setting.path]):
-                    found[setting.name] = given[setting.path]
+            if not setting.is_secret and not is_same(at(shown_config, setting.path), given[setting.path]):
+                found[setting.name] = given[setting.path]
         if self.cleaned_data.get("is_enabled", seen_state) != seen_state:
             found["is_enabled"] = self.cleaned_data["is_enabled"]
         return found | {"reason": self.cleaned_data["reason"]}

@@ -21,7 +21,7 @@ from modules.admin.proposals import Proposal, Unreadable
 from modules.config_forms import rows_of
 from modules.configs import InvalidConfig
 from modules.models import Change
-from modules.plans import Plan, Setting
+from modules.plans import Action, Plan, Setting
 from modules.services import Blocked, StalePlan
 from platforms.models import Platform
 
@@ -247,7 +247,7 @@ class Pages:
                 "steps": wording.steps_to_do(plan),
                 "blockers": wording.blockers(without or plan),
                 "can_be_done": not plan.blockers and bool(plan.steps),
-                "switches_off": proposal.is_enabled is False,
+                "count_off": sum(step.action is Action.DISABLE for step in plan.steps),
                 "is_stale": is_stale,
                 "reason_form": reason_form or ReasonForm(initial=initial),
                 "back_url": "" if proposal.data else self._after(place, proposal),
@@ -265,6 +265,7 @@ class Pages:
                 "title": place.platform.name,
                 "subtitle": place.state.name,
                 "place": place,
+                "configure_url": place.url("configure"),
                 "confirm_url": place.url("confirm"),
                 **context,
             },

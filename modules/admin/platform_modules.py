@@ -46,6 +46,8 @@ class PlatformModuleAdmin(ScopedAdmin):
     change_right = Right.SWITCH
     list_display = ("platform", "page_link", "state", "since", "by", "configured")
     list_display_links = None
+    # What Django's own filter by a related row asks: the key of a module is called code.
+    allowed_lookups = ("module__code",)
     list_filter = ("platform", "module", ("is_enabled", StateFilter), "platform__kind")
     list_select_related = ("platform", "module", "enabled_by", "disabled_by")
     search_fields = ("platform__code", "platform__name", "module__name")

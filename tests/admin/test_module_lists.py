@@ -1,0 +1,483 @@
+"""Lists of modules, changes and platform modules, what they lead to, and switching on many platforms at once."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from modules import services
+from modules.admin import bulk
+from modules.models import Change, PlatformModule
+from platforms.access import Actor
+from platforms.models import Platform, User
+from tests.admin.pages import Answer, address, form_on, messages_of, send, text_of
+from tests.factories import MembershipFactory, PlatformFactory
+from tests.fixtures.module_fixtures import Install, Unchanged
+from tests.modules.building import definition, enable, origin
+
+pytestmark = pytest.mark.django_db
+
+ROWS = reverse("admin:modules_platformmodule_changelist")
+CHANGES = reverse("admin:modules_change_changelist")
+CATALOGUE = reverse("admin:modules_module_changelist")
+PLATFORMS = reverse("admin:platforms_platform_changelist")
+BULK = reverse("admin:modules_platformmodule_bulk")
+
+
+def logged_in(user: User) -> Client:
+    """Return a browser in which this user is logged in."""
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def listed(client: Client, address: str, **query: Any) -> list[Any]:
+    """Return the rows that a list shows."""
+    return list(client.get(address, query).context["cl"].result_list)
+
+
+def act(client: Client, address: str, action: str, rows: list[Any]) -> Answer:
+    """Choose an action of a list for these rows."""
+    return client.post(address, {"action": action, "_selected_action": [row.pk for row in rows], "index": 0})
+
+
+def outcomes(answer: Answer) -> dict[str, tuple[bool, bool, str, int]]:
+    """Return of each platform: done, stale, why refused, how many blockers."""
+    return {
+        line.platform.code: (line.outcome is not None, line.is_stale, line.refusal, len(line.blockers))
+        for line in answer.context["lines"]
+    }
+
+
+# --- platform modules ------------------------------------------------------------------------------------------------
+
+
+def test_rows__platform_admin__own_only_filtered_and_found(
+    ann: User, kestrel_on: Platform, tidewater: Platform
+) -> None:
+    enable(tidewater, "cms")
+    client = logged_in(ann)
+
+    assert {row.module_id for row in listed(client, ROWS)} == {"billing", "customers", "messaging", "subscriptions"}
+    assert [row.module_id for row in listed(client, ROWS, module__code__exact="billing")] == ["billing"]
+    assert len(listed(client, ROWS, platform__kind__exact="loyalty", is_enabled__exact=1)) == 4
+    assert {row.platform_id for row in listed(client, ROWS, platform__id__exact=tidewater.pk)} <= {kestrel_on.pk}
+    assert [row.module_id for row in listed(client, ROWS, q="messag")] == ["messaging"]
+    assert len(listed(client, ROWS, q="kestrel")) == 4
+
+
+def test_rows__page__links_pills_and_what_is_set(ann: User, kestrel_on: Platform) -> None:
+    services.configure(platform=kestrel_on, module="billing", config={"default_trial_days": 3}, origin=origin())
+
+    html = text_of(logged_in(ann).get(ROWS))
+
+    assert address("configure") in html
+    assert '<span class="pill pill--on">On</span>' in html
+    assert "1 set" in html
+    assert "Add platform module" not in html
+
+
+@pytest.mark.parametrize("count", [1, 20])
+@pytest.mark.parametrize("where", [ROWS, CHANGES, CATALOGUE, PLATFORMS])
+def test_lists__many_rows__same_queries(
+    operator: User, where: str, count: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for platform in PlatformFactory.create_batch(count):
+        enable(platform, "customers", user=operator)
+    client = logged_in(operator)
+    expected = {ROWS: 6, CHANGES: 5, CATALOGUE: 4, PLATFORMS: 4}[where]
+
+    with django_assert_num_queries(expected):
+        assert client.get(where).status_code == 200
+
+
+@pytest.mark.parametrize("modules", [1, 20])
+def test_platform_page__many_modules_and_changes__same_queries(
+    ann: User, kestrel: Platform, chain: list[str], modules: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    enable(kestrel, *chain[:modules])
+    client = logged_in(ann)
+
+    with django_assert_num_queries(12):
+        client.get(reverse("admin:platforms_platform_change", args=[kestrel.pk]))
+
+
+def test_platform_list__column__modules_on(operator: User, kestrel_on: Platform, tidewater: Platform) -> None:
+    rows = {row.code: row.modules_on_count for row in listed(logged_in(operator), PLATFORMS)}
+
+    assert rows == {"kestrel": 4, "tidewater": 0}
+    assert "5 of " in text_of(logged_in(operator).get(PLATFORMS))
+
+
+def test_platform_page__panels__modules_in_order_and_newest_changes(ann: User, kestrel_on: Platform) -> None:
+    for days in range(12):
+        services.configure(
+            platform=kestrel_on,
+            module="billing",
+            config={"default_trial_days": days},
+            origin=origin(reason=f"Try {days}"),
+        )
+
+    html = text_of(logged_in(ann).get(reverse("admin:platforms_platform_change", args=[kestrel_on.pk])))
+
+    assert (
+        html.index('id="module-customers"')
+        < html.index('id="module-billing"')
+        < html.index('id="module-subscriptions"')
+    )
+    assert address("switch_off") in html
+    assert address("switch_on", module="cms") in html
+    assert address("switch_off", module="monitoring") not in html
+    assert "Try 11" in html
+    assert "Try 1<" not in html.replace("”", "<")
+    assert f"{CHANGES}?platform__id__exact={kestrel_on.pk}" in html
+
+
+def test_platform__deleted_by_an_operator__rows_go_changes_stay(operator: User, kestrel_on: Platform) -> None:
+    client = logged_in(operator)
+
+    page = client.get(reverse("admin:platforms_platform_delete", args=[kestrel_on.pk]))
+    answer = client.post(reverse("admin:platforms_platform_delete", args=[kestrel_on.pk]), {"post": "yes"})
+
+    assert page.context["perms_lacking"] == set()
+    assert answer.status_code == 302
+    assert not PlatformModule.objects.exists()
+    newest = Change.objects.first()
+    assert newest is not None
+    assert {step["action"] for step in newest.steps} == {"delete"}
+    assert [str(change) for change in listed(client, CHANGES)] == ["kestrel #2", "kestrel #1"]
+    detail = text_of(client.get(reverse("admin:modules_change_change", args=[newest.pk])))
+    assert "(deleted)" in detail
+    assert "Billing deleted" in detail
+
+
+# --- changes and catalogue -------------------------------------------------------------------------------------------
+
+
+def test_changes__list__own_only_filtered_and_found(ann: User, kestrel: Platform, tidewater: Platform) -> None:
+    enable(kestrel, "customers", reason="Launch", request_id="req-1", source="api", user=ann)
+    enable(kestrel, "cms", reason="Pages")
+    enable(tidewater, "cms")
+    client = logged_in(ann)
+
+    assert [str(change) for change in listed(client, CHANGES)] == ["kestrel #2", "kestrel #1"]
+    for query in ("launch", "req-1", "ann"):
+        assert [str(change) for change in listed(client, CHANGES, q=query)] == ["kestrel #1"]
+    assert [str(change) for change in listed(client, CHANGES, source__exact="api")] == ["kestrel #1"]
+    today = timezone.now().date()
+    assert len(listed(client, CHANGES, at__gte=f"{today} 00:00:00+00:00")) == 2
+    assert {str(change) for change in listed(client, CHANGES, platform__id__exact=tidewater.pk)} <= {
+        "kestrel #2",
+        "kestrel #1",
+    }
+
+
+def test_change__page__steps_and_difference_of_each_row(ann: User, kestrel: Platform) -> None:
+    services.enable(
+        platform=kestrel,
+        module="billing",
+        config={"default_trial_days": 30, "api_key": "sk_live_secret"},
+        origin=origin(ann, reason="Launch", request_id="req-1"),
+    )
+    change = Change.objects.get()
+
+    answer = logged_in(ann).get(reverse("admin:modules_change_change", args=[change.pk]))
+
+    assert [step["what"] for step in answer.context["line"]["steps"]] == [
+        "Customers switched on",
+        "Billing switched on",
+        "Billing configured",
+    ]
+    assert {entry["module"]: [item["key"] for item in entry["diff"]] for entry in answer.context["entries"]} == {
+        "Billing": ["state", "default_trial_days", "secrets.api_key"],
+        "Customers": ["state"],
+    }
+    html = text_of(answer)
+    assert "Launch" in html
+    assert "req-1" in html
+    assert "sk_live_secret" not in html
+
+
+def test_change__foreign_or_missing__404(ann: User, kestrel: Platform, tidewater: Platform) -> None:
+    enable(tidewater, "cms")
+    client = logged_in(ann)
+
+    for key in (Change.objects.get().pk, 999_999, "x", 10**30):
+        assert client.get(reverse("admin:modules_change_change", args=[key])).status_code == 404
+
+
+def test_catalogue__lists_what_is_and_was_installed(
+    ann: User, kestrel_on: Platform, tidewater: Platform, left_behind: str
+) -> None:
+    enable(tidewater, "customers")
+    client = logged_in(ann)
+
+    rows = {row.code: row.on_count for row in listed(client, CATALOGUE)}
+    page = text_of(client.get(reverse("admin:modules_module_change", args=["billing"])))
+
+    assert rows["customers"] == 1
+    assert rows["cms"] == 0
+    assert left_behind in rows
+    assert "Tidewater" not in text_of(client.get(reverse("admin:modules_module_change", args=["customers"])))
+    assert "Kestrel Rewards" in page
+    assert "<code>address.city</code>" in page
+    assert client.get(reverse("admin:modules_module_change", args=["nothing"])).status_code == 404
+    assert "No longer installed" in text_of(client.get(reverse("admin:modules_module_change", args=[left_behind])))
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+def test_read_only_pages__anything_but_reading__405(
+    operator: User, kestrel_on: Platform, unchanged: Unchanged, method: str
+) -> None:
+    client = logged_in(operator)
+    pk = Change.objects.get().pk
+    pages = [CHANGES, CATALOGUE]
+    pages += [f"{CHANGES}{end}" for end in ("add/", f"{pk}/change/", f"{pk}/delete/", f"{pk}/history/")]
+    pages += [f"{CATALOGUE}{end}" for end in ("add/", "billing/change/", "billing/delete/", "billing/history/")]
+
+    with unchanged():
+        answers = [getattr(client, method)(page) for page in pages]
+
+    assert [answer.status_code for answer in answers] == [405] * len(pages)
+
+
+def test_catalogue__somebody_without_a_platform__refused(operator: User) -> None:
+    stranger = MembershipFactory.create(user__is_staff=True, user__username="sam").user
+    stranger.memberships.all().delete()
+    client = logged_in(stranger)
+
+    assert client.get(CATALOGUE).status_code == 403
+    assert client.get(reverse("admin:modules_module_change", args=["billing"])).status_code == 404
+
+
+# --- bulk ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def harbour(kestrel_on: Platform, tidewater: Platform) -> list[Platform]:
+    """Kestrel with subscriptions on, tidewater with customers on, quarry with nothing on."""
+    enable(tidewater, "customers")
+    return [kestrel_on, tidewater, PlatformFactory.create(code="quarry", name="Quarry Trade")]
+
+
+def chosen(client: Client, action: str, module: str, platforms: list[Platform]) -> Answer:
+    """Choose platforms and a module, and see the plan."""
+    return send(client, act(client, PLATFORMS, action, platforms), "bulk_form", {"module": module}, "Show the plan")
+
+
+def test_bulk__on_for_platforms__plan_each_then_outcome_each(operator: User, harbour: list[Platform]) -> None:
+    client = logged_in(operator)
+    asked = chosen(client, "switch_on", "billing", harbour)
+
+    steps = {line.platform.code: [step["what"] for step in line.steps] for line in asked.context["lines"]}
+    assert steps == {
+        "kestrel": [],
+        "tidewater": ["Switch on Billing"],
+        "quarry": ["Switch on Customers", "Switch on Billing"],
+    }
+    assert Change.objects.count() == 2
+
+    answer = send(client, asked, "bulk_form", {"reason": "Everybody bills"}, "Confirm for 2 platforms")
+
+    assert outcomes(answer) == {
+        "kestrel": (False, False, "", 0),
+        "tidewater": (True, False, "", 0),
+        "quarry": (True, False, "", 0),
+    }
+    assert [answer.context[name] for name in ("done", "nothing", "refused")] == [2, 1, 0]
+    assert set(Change.objects.filter(reason="Everybody bills").values_list("platform_code", "number")) == {
+        ("tidewater", 2),
+        ("quarry", 1),
+    }
+
+
+def test_bulk__off_with_dependents__mixed_results_and_cascade(operator: User, harbour: list[Platform]) -> None:
+    client = logged_in(operator)
+    asked = chosen(client, "switch_off", "customers", harbour)
+    assert {line.platform.code: len(line.blockers) for line in asked.context["lines"]} == {
+        "kestrel": 2,
+        "tidewater": 0,
+        "quarry": 0,
+    }
+
+    answer = send(client, asked, "bulk_form", button="Confirm for 1 platform")
+
+    assert outcomes(answer) == {
+        "kestrel": (False, False, "", 2),
+        "tidewater": (True, False, "", 0),
+        "quarry": (False, False, "", 0),
+    }
+    assert [answer.context[name] for name in ("done", "nothing", "refused")] == [1, 1, 1]
+    assert "Billing is on and needs Customers." in text_of(answer)
+
+    asked = send(client, asked, "bulk_form", {"cascade": "1"}, "Show the plan again")
+    assert asked.context["ready"] == 1
+    answer = send(client, asked, "bulk_form", button="Confirm for 1 platform")
+
+    assert outcomes(answer)["kestrel"] == (True, False, "", 0)
+    assert [step["module"] for step in Change.objects.get(platform=harbour[0], number=2).steps] == [
+        "subscriptions",
+        "billing",
+        "customers",
+    ]
+
+
+def test_bulk__cascade_ticked_without_seeing_its_plan__plan_first(
+    operator: User, harbour: list[Platform], unchanged: Unchanged
+) -> None:
+    client = logged_in(operator)
+    asked = chosen(client, "switch_off", "customers", harbour)
+
+    with unchanged():
+        answer = send(client, asked, "bulk_form", {"cascade": "1", "reason": "Go"}, "Confirm for 1 platform")
+
+    assert answer.context["is_new"] is True
+    assert form_on(answer, "bulk_form").data["reason"] == ["Go"]
+
+
+def test_bulk__one_platform_changed_meanwhile__that_one_is_stale(operator: User, harbour: list[Platform]) -> None:
+    client = logged_in(operator)
+    asked = chosen(client, "switch_on", "billing", harbour)
+    enable(harbour[2], "customers")
+
+    answer = send(client, asked, "bulk_form", button="Confirm for 2 platforms")
+
+    assert outcomes(answer) == {
+        "kestrel": (False, False, "", 0),
+        "tidewater": (True, False, "", 0),
+        "quarry": (False, True, bulk.STALE, 0),
+    }
+    assert Platform.objects.get(code="quarry").revision == 1
+
+
+def test_bulk__on_chosen_rows__several_modules_in_one_change(ann: User, kestrel_on: Platform) -> None:
+    client = logged_in(ann)
+    rows = list(PlatformModule.objects.filter(module__in=["subscriptions", "messaging"]))
+
+    asked = act(client, ROWS, "switch_off", rows)
+    answer = send(client, asked, "bulk_form", button="Confirm for 1 platform")
+
+    assert outcomes(answer) == {"kestrel": (True, False, "", 0)}
+    assert [step["module"] for step in Change.objects.get(number=2).steps] == ["subscriptions", "messaging"]
+
+
+def test_bulk__viewer__no_actions_and_refused(
+    vic: User, kestrel_on: Platform, operator: User, unchanged: Unchanged
+) -> None:
+    client = logged_in(vic)
+    asked = chosen(logged_in(operator), "switch_on", "cms", [kestrel_on])
+    data = form_on(asked, "bulk_form").data
+
+    with unchanged():
+        answer = client.post(BULK, {**data, "apply": "Confirm"})
+        acted = act(client, ROWS, "switch_off", list(PlatformModule.objects.all()))
+
+    assert outcomes(answer) == {"kestrel": (False, False, bulk.NO_RIGHT, 0)}
+    assert acted.status_code != 200 or "bulk_form" not in text_of(acted)
+    assert "Switch a module on" not in text_of(client.get(PLATFORMS))
+    assert "Switch off…" not in text_of(client.get(ROWS))
+
+
+def test_bulk__foreign_platform_among_the_picks__not_there(
+    ann: User, kestrel: Platform, tidewater: Platform, unchanged: Unchanged
+) -> None:
+    picks = [f"{tidewater.pk}:cms", "999999:cms", "x:cms", f"{10**30}:cms"]
+
+    with unchanged():
+        answer = logged_in(ann).post(BULK, {"action": "on", "pick": picks, "apply": "Confirm"})
+        asked = logged_in(ann).post(BULK, {"action": "on", "pick": picks})
+
+    assert answer.context["lines"] == []
+    assert asked.status_code == 302
+
+
+def test_bulk__restricted_module__only_superusers(ann: User, kestrel: Platform, unchanged: Unchanged) -> None:
+    client = logged_in(ann)
+    picks = [f"{kestrel.pk}:dev_tools"]
+
+    with unchanged():
+        offered = act(client, PLATFORMS, "switch_on", [kestrel])
+        asked = client.post(BULK, {"action": "on", "pick": picks})
+        answer = client.post(BULK, {"action": "on", "pick": picks, "apply": "Confirm", "planned_cascade": ""})
+
+    assert "dev_tools" not in text_of(offered)
+    assert outcomes(asked) == outcomes(answer)
+    assert outcomes(answer)["kestrel"][2].startswith("Only superusers")
+
+
+def test_bulk__unknown_and_core_modules__refused_in_words(
+    operator: User, kestrel: Platform, left_behind: str, unchanged: Unchanged
+) -> None:
+    client = logged_in(operator)
+
+    with unchanged():
+        asked = client.post(
+            BULK, {"action": "off", "pick": [f"{kestrel.pk}:{left_behind}", f"{kestrel.pk}:monitoring"]}
+        )
+
+    [line] = asked.context["lines"]
+    assert {item["code"] for item in line.blockers} == {"not_installed", "core"}
+    assert "Confirm" not in "".join(form_on(asked, "bulk_form").buttons)
+
+
+def test_bulk__requirement_missing__named(
+    operator: User, kestrel: Platform, install: Install, unchanged: Unchanged
+) -> None:
+    install(definition("loyalty", "cards"))
+
+    with unchanged():
+        asked = logged_in(operator).post(BULK, {"action": "on", "pick": f"{kestrel.pk}:loyalty"})
+
+    assert "Loyalty needs cards, which is not installed." in text_of(asked)
+
+
+def test_bulk__reason_too_long__asked_again(operator: User, harbour: list[Platform], unchanged: Unchanged) -> None:
+    client = logged_in(operator)
+    asked = chosen(client, "switch_on", "billing", harbour)
+
+    with unchanged():
+        answer = send(client, asked, "bulk_form", {"reason": "x" * 501}, "Confirm for 2 platforms")
+
+    assert answer.context["reason_form"].errors.keys() == {"reason"}
+
+
+def test_bulk__too_many_platforms__asked_to_choose_fewer(
+    operator: User, monkeypatch: pytest.MonkeyPatch, unchanged: Unchanged
+) -> None:
+    monkeypatch.setattr(bulk, "MAX_PLATFORMS", 2)
+    platforms = PlatformFactory.create_batch(3)
+
+    with unchanged():
+        answer = act(logged_in(operator), PLATFORMS, "switch_on", platforms)
+
+    assert answer.status_code == 302
+    assert messages_of(answer) == ["Choose at most 2 platforms at once: a plan is made to be read."]
+
+
+def test_bulk__not_posted__405(operator: User) -> None:
+    assert logged_in(operator).get(BULK).status_code == 405
+
+
+@pytest.mark.parametrize("count", [2, 12])
+def test_bulk__plan__queries_grow_with_the_platforms_only(
+    operator: User, chain: list[str], count: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    platforms = PlatformFactory.create_batch(count)
+    picks = [f"{platform.pk}:{chain[-1]}" for platform in platforms]
+    client = logged_in(operator)
+
+    with django_assert_num_queries(4 + 4 * count):
+        client.post(BULK, {"action": "on", "pick": picks})
+
+
+def test_actor__of_a_bulk_change__is_who_asked(ann: User, kestrel: Platform) -> None:
+    client = logged_in(ann)
+    asked = chosen(client, "switch_on", "cms", [kestrel])
+
+    send(client, asked, "bulk_form", button="Confirm for 1 platform")
+
+    change = Change.objects.get()
+    assert (change.actor_label, change.source) == (Actor(user=ann).label, "admin")
