@@ -110,7 +110,7 @@ def test_invalid_config__text__names_module_and_path_and_no_value() -> None:
     with pytest.raises(InvalidConfig) as refused:
         configs.validate(ShippingConfig, {"address": {"city": 5}, "days": 99})
     assert str(refused.value) == (
-        "days: Input should be less than or equal to 30.; address.city: Input should be a valid string."
+        "config.days: Input should be less than or equal to 30.; config.address.city: Input should be a valid string."
     )
 
 

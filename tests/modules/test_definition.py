@@ -23,7 +23,7 @@ def test_definition__valid_code__is_accepted(code: str) -> None:
 
 @pytest.mark.parametrize("code", ["", "Billing", "2b", "_a", "bill-ing", "bill ing", "a" * 51, "billing\n", "bílling"])
 def test_definition__invalid_code__is_refused(code: str) -> None:
-    with pytest.raises(DefinitionError, match="use lower-case letters, digits and underscores"):
+    with pytest.raises(DefinitionError, match="use lower-case letters, digits, underscores, a letter first"):
         declare(code=code)
 
 
@@ -53,7 +53,7 @@ def test_definition__invalid_version__is_refused(version: str) -> None:
         ({"config": SwitchConfig()}, "Module shipping: config is not a subclass of ModuleConfig."),
         (
             {"features": (Feature(code="export", name="Export", switch="exports"),)},
-            "Module shipping: feature export is switched by exports, which its config lacks.",
+            "Module shipping: feature export is switched by exports, not in its config.",
         ),
         (
             {"features": (Feature(code="export", name="Export", switch="limit"),)},
