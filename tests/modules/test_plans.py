@@ -127,7 +127,7 @@ def test_plan__some_on_and_some_off__switches_off_first() -> None:
 @pytest.mark.parametrize("cascade", [False, True])
 def test_plan__wanted_on_and_its_requirement_off__is_blocked(cascade: bool) -> None:
     made = planned(on("shipping"), off("customers"), cascade=cascade)
-    detail = "Customers cannot go off while Shipping is wanted on: it needs it."
+    detail = "Shipping is wanted on and needs Customers."
     assert made.blockers == (Blocker(module="customers", code=Obstacle.REQUIRED_BY, detail=detail, by="shipping"),)
 
 
