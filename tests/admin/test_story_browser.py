@@ -159,7 +159,7 @@ def test_admin__second_editor__is_told_and_overwrites_nothing(
     page.get_by_role("button", name="Save").click()
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text("Somebody else changed Customers while you were editing")
-    expect(page.get_by_role("row", name="import_max_rows default 800")).to_be_visible()
+    expect(page.get_by_role("row", name="import_max_rows default 800").first).to_be_visible()
     expect(page.get_by_label("Rows per import")).to_have_value("900")
     assert PlatformModule.objects.get(module="customers").config == {"import_max_rows": 800}
     assert Change.objects.count() == 1
