@@ -8,6 +8,7 @@ from django.utils import timezone
 from simple_history.models import HistoricalRecords
 
 from modules.indexes import LongNameIndex
+from modules.validators import MAX_REASON, validate_reason
 from platforms.models import Platform
 
 
@@ -142,7 +143,7 @@ class PlatformModule(models.Model):
         excluded_fields=["secrets"],
         history_id_field=models.BigAutoField(),
         history_user_id_field=models.BigIntegerField(null=True),
-        history_change_reason_field=models.CharField(max_length=500, null=True),
+        history_change_reason_field=models.CharField(max_length=MAX_REASON, null=True),
         table_name="platform_modules_history",
         no_db_index=["platform", "module", "enabled_by", "disabled_by"],
     )
@@ -209,7 +210,7 @@ class Change(models.Model):
     )
     actor_label = models.CharField(max_length=300)
     source = models.CharField(max_length=10, choices=Source.choices)
-    reason = models.CharField(max_length=500, blank=True)
+    reason = models.CharField(max_length=MAX_REASON, blank=True, validators=[validate_reason])
     request_id = models.CharField(max_length=64, blank=True)
     undoes = models.PositiveBigIntegerField(null=True, blank=True)
     steps = models.JSONField(blank=True)

@@ -14,11 +14,10 @@ from modules.admin.places import Place
 from modules.admin.proposals import Proposal, Unreadable, seal, unseal
 from modules.config_fields import CheckField, ChoicesField
 from modules.config_forms import ConfigForm, Setting, at, is_same
-from modules.models import Change
 from modules.plans import Wish
+from modules.validators import MAX_REASON, validate_reason
 from platforms import json_input
 
-REASON_LENGTH = Change._meta.get_field("reason").max_length
 _KEPT_LOST = "What you typed here was not kept. Type it again."
 
 
@@ -26,9 +25,10 @@ def reason_field() -> forms.CharField:
     """Return the field that asks why."""
     return forms.CharField(
         required=False,
-        max_length=REASON_LENGTH,
+        max_length=MAX_REASON,
+        validators=[validate_reason],
         label="Reason",
-        help_text=f"Kept with the change, for those who ask later. At most {REASON_LENGTH} characters.",
+        help_text=f"Kept with the change, for those who ask later. At most {MAX_REASON} characters.",
         widget=AdminTextInputWidget(),
     )
 
@@ -89,6 +89,11 @@ class ModuleForm(ConfigForm):
                     self.add_error(setting.name, _KEPT_LOST)
         return cleaned
 
+    @property
+    def seen(self) -> str:
+        """The digest of the setting that the page showed when it was drawn."""
+        return self.sent.get("seen", "")
+
     def proposal(self) -> Proposal:
         """Return what a valid form asks for: only what the person changed."""
         seen_state, shown_config = self._as_shown()
@@ -97,7 +102,7 @@ class ModuleForm(ConfigForm):
             module=self.place.module,
             is_enabled=None if wanted == seen_state else wanted,
             config=self.patch(shown_config) or None,
-            seen=self.sent.get("seen", ""),
+            seen=self.seen,
             reason=self.cleaned_data["reason"],
             data={name: self.sent.getlist(name) for name in self.sent if name not in ("csrfmiddlewaretoken", "kept")},
             kept_secrets=self.typed_secrets(),
@@ -121,12 +126,12 @@ class ModuleForm(ConfigForm):
                 found[setting.name] = given[setting.path]
         if self.cleaned_data.get("is_enabled", seen_state) != seen_state:
             found["is_enabled"] = self.cleaned_data["is_enabled"]
-        return found | {"reason": self.cleaned_data["reason"]}
+        return found | {"reason": self.sent.get("reason", "")}
 
     def hidden(self) -> dict[str, str]:
         """Return the hidden fields of the page."""
         if self.is_bound:
-            seen, shown = self.sent.get("seen", ""), self.sent.get("shown", "")
+            seen, shown = self.seen, self.sent.get("shown", "")
         else:
             seen = self.place.setting.digest
             shown = json.dumps({"is_enabled": self.place.state.is_enabled, "config": self.shown_values()})

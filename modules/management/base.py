@@ -9,9 +9,9 @@ from modules import selectors, services
 from modules.models import Change
 from modules.registry import registry
 from modules.services import Blocked, InvalidConfig, Outcome
+from modules.validators import validate_reason
 from platforms.management.base import (
     OperatorCommand,
-    checked_reason,
     did_you_mean,
     find_platform,
     find_user,
@@ -50,13 +50,14 @@ class SwitchCommand(OperatorCommand):
         raise NotImplementedError
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Switch, and print the steps. Raises CommandError."""
+        """Switch, and print the steps. Raises CommandError, or ValidationError for a reason that cannot be kept."""
+        validate_reason(options["reason"])
         platform = find_platform(options["platform"])
         module = find_module(options["module"])
         origin = services.origin_of_system(
             f"manage.py {self.name}",
             Change.Source.COMMAND,
-            checked_reason(options["reason"]),
+            options["reason"].strip(),
             find_user(options["user"]) if options["user"] else None,
         )
         try:

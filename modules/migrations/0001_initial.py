@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import migrations, models
 
 import modules.indexes
+import modules.validators
 
 
 class Migration(migrations.Migration):
@@ -120,7 +121,10 @@ class Migration(migrations.Migration):
                         max_length=10,
                     ),
                 ),
-                ("reason", models.CharField(blank=True, max_length=500)),
+                (
+                    "reason",
+                    models.CharField(blank=True, max_length=500, validators=[modules.validators.validate_reason]),
+                ),
                 ("request_id", models.CharField(blank=True, max_length=64)),
                 ("undoes", models.PositiveBigIntegerField(blank=True, null=True)),
                 ("steps", models.JSONField(blank=True)),

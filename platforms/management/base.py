@@ -16,7 +16,6 @@ _PATIENCE_SECONDS = 1.0
 _REDRAW_SECONDS = 0.1
 _BAR_WIDTH = 30
 _NEAR = 200
-_MAX_REASON = 500
 _INTERRUPTED = 130  # as a shell says it: 128 and the number of SIGINT
 
 
@@ -118,12 +117,3 @@ def find_user(username: str) -> User:
     if not user.is_active:
         raise CommandError(f"{username} is not active.")
     return user
-
-
-def checked_reason(reason: str) -> str:
-    """Return the reason as it is kept. Raises CommandError where it is too long or cannot be written."""
-    if not reason.isprintable():
-        raise CommandError("The reason holds characters that cannot be printed.")
-    if len(reason) > _MAX_REASON:
-        raise CommandError(f"The reason is longer than {_MAX_REASON} characters: {len(reason)}.")
-    return reason.strip()
