@@ -25,6 +25,7 @@ from platforms import json_input
 Node = Mapping[str, Any]
 
 LONG_TEXT = 255
+MOST_ROWS = 12
 _INPUT_TYPES = {"date": "date", "time": "time"}
 _PLAIN_ITEMS = ("string", "integer", "number")
 _INTEGER = re.compile(r"\A[-+]?[0-9]{1,100}\Z")
@@ -130,9 +131,12 @@ class ChoicesField(forms.TypedMultipleChoiceField):
 class LinesField(TextField):
     """A list, one entry on a line."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, value: Any = None) -> None:
         self.item_type = node["items"]["type"]
-        super().__init__(widget=AdminTextareaWidget({"rows": 4, "class": "vLargeTextField lines"}))
+        rows = len(value) + 1 if isinstance(value, list) else 0
+        super().__init__(
+            widget=AdminTextareaWidget({"rows": max(3, min(rows, MOST_ROWS)), "class": "vLargeTextField lines"})
+        )
 
     def to_python(self, value: Any) -> list[Any] | None:  # type: ignore[override]
         """Return the entries, numbers as numbers; what is not one stays a text, for the schema to point at."""
@@ -237,7 +241,7 @@ def field_for(node: Node, *, is_optional: bool, default: Any, value: Any) -> for
     if kind == "array" and (values := _choices(many)):
         return ChoicesField(values)
     if kind == "array" and many.get("type") in _PLAIN_ITEMS and "prefixItems" not in node:
-        return LinesField(node)
+        return LinesField(node, value)
     return JsonField()
 
 

@@ -207,7 +207,8 @@ class BulkPages:
             {
                 "title": _title(is_enabled, [pick.module for pick in picks]),
                 "lines": lines,
-                "picks": [f"{line.platform.pk}:{module}" for line in lines for module in line.modules],
+                # One field a platform: Django takes a thousand fields of a form, and no more.
+                "picks": [f"{line.platform.pk}:{','.join(line.modules)}" for line in lines],
                 "ready": sum(line.can_be_done for line in lines),
                 "cascade": cascade,
                 "offers_cascade": not is_enabled and (cascade or any(line.needs_cascade for line in lines)),
@@ -249,9 +250,9 @@ def _picks(texts: Iterable[str]) -> list[Pick]:
     """Return what the page sent, without what is no pick."""
     found = []
     for text in texts:
-        number, _, module = text.partition(":")
-        if (platform_id := _number(number)) is not None and module:
-            found.append(Pick(platform_id, module))
+        number, _, modules = text.partition(":")
+        if (platform_id := _number(number)) is not None:
+            found += [Pick(platform_id, module) for module in modules.split(",") if module]
     return found
 
 

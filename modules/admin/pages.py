@@ -117,8 +117,7 @@ class Pages:
             return self._page(request, place, form) if form else HttpResponseRedirect(self._after(place, proposal))
         asked = ReasonForm(request.POST)
         if not asked.is_valid():
-            proposal, plan, without = proposal.planned(place)
-            return self._ask(request, place, proposal, plan, without, reason_form=asked)
+            return self._ask_again(request, place, proposal, form, reason_form=asked)
         return self._apply(
             request, place, proposal, form, digest=request.POST.get("digest", ""), reason=asked.cleaned_data["reason"]
         )
@@ -136,16 +135,16 @@ class Pages:
 
     def _settle(self, request: HttpRequest, place: Place, proposal: Proposal, form: ModuleForm) -> HttpResponse:
         """Save at once what concerns this module alone; ask where others would move; say what stands in the way."""
+        if proposal.seen != place.setting.digest:
+            # The service asks again under the lock; what is stale already need not be planned.
+            return self._changed_meanwhile(request, place, form)
         try:
             proposal, plan, without = proposal.planned(place)
         except InvalidConfig as error:
-            form.add_config_errors(error)
-            return self._page(request, place, form)
+            return self._invalid(request, place, form, error)
         if plan.blockers:
             return self._page(request, place, form, blockers=wording.blockers(plan))
         if without is not None or plan.moves_others_than([place.module]):
-            if proposal.seen != place.setting.digest:
-                return self._changed_meanwhile(request, place, form)
             return self._ask(request, place, proposal, plan, without)
         return self._apply(request, place, proposal, form, digest=plan.digest, reason=proposal.reason)
 
@@ -178,8 +177,7 @@ class Pages:
             assert form is not None
             return self._changed_meanwhile(request, find(request, place.platform.code, place.module), form)
         except (StalePlan, Blocked):
-            proposal, plan, without = proposal.planned(place)
-            return self._ask(request, place, proposal, plan, without, reason=reason, is_stale=True)
+            return self._ask_again(request, place, proposal, form, reason=reason, is_stale=True)
         except InvalidConfig as error:
             return self._invalid(request, place, form, error)
         except PermissionDenied as error:
@@ -199,9 +197,21 @@ class Pages:
         if form is None:
             messages.error(request, str(error))
             return HttpResponseRedirect(place.url("configure"))
+        if form.seen != place.setting.digest:
+            return self._changed_meanwhile(request, place, form)
         form.is_valid()
         form.add_config_errors(error)
         return self._page(request, place, form)
+
+    def _ask_again(
+        self, request: HttpRequest, place: Place, proposal: Proposal, form: ModuleForm | None, **options: Any
+    ) -> HttpResponse:
+        """Draw the plan as things stand now."""
+        try:
+            proposal, plan, without = proposal.planned(place)
+        except InvalidConfig as error:
+            return self._invalid(request, place, form, error)
+        return self._ask(request, place, proposal, plan, without, **options)
 
     def _after(self, place: Place, proposal: Proposal) -> str:
         """Return where to go when all is done: where people came from."""

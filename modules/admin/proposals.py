@@ -71,7 +71,10 @@ class Proposal:
     @classmethod
     def open(cls, place: Place, token: str) -> "Proposal":
         """Return what was sealed. Raises Unreadable."""
-        return cls(**unseal(place, "proposal", token))
+        try:
+            return cls(**unseal(place, "proposal", token))
+        except TypeError as error:
+            raise Unreadable from error
 
     def planned(self, place: Place) -> tuple["Proposal", Plan, Plan | None]:
         """Return what there is to confirm: the proposal, its plan, and where a cascade is needed the plan without it.

@@ -457,6 +457,18 @@ def test_bulk__too_many_platforms__asked_to_choose_fewer(
     assert messages_of(answer) == ["Choose at most 2 platforms at once: a plan is made to be read."]
 
 
+def test_bulk__many_modules_on_many_platforms__one_field_each(operator: User, chain: list[str]) -> None:
+    platforms = PlatformFactory.create_batch(3)
+    picks = [f"{platform.pk}:{module}" for platform in platforms for module in chain]
+
+    asked = logged_in(operator).post(BULK, {"action": "on", "pick": picks})
+    answer = send(logged_in(operator), asked, "bulk_form", button="Confirm for 3 platforms")
+
+    assert len(form_on(asked, "bulk_form").data["pick"]) == 3
+    assert [answer.context[name] for name in ("done", "nothing", "refused")] == [3, 0, 0]
+    assert PlatformModule.objects.filter(is_enabled=True).count() == 3 * len(chain)
+
+
 def test_bulk__not_posted__405(operator: User) -> None:
     assert logged_in(operator).get(BULK).status_code == 405
 
