@@ -2,13 +2,14 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from platforms import services
-from platforms.models import Platform, User, Vendor
+from platforms.management.base import OperatorCommand, find_platform, find_user, one_line
+from platforms.models import Platform, Vendor
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
         "Issue an API token that acts for a user, and print it and nothing else. It is shown this once: only a digest "
         "is kept. With --platform it reaches that platform alone, with --vendor as well that vendor alone; without, it "
@@ -32,10 +33,8 @@ class Command(BaseCommand):
         parser.add_argument("--name", default="issued from the command line", help="what uses it")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        user = User.objects.filter(username=options["username"]).first()
-        if user is None:
-            raise CommandError(f"There is no user {options['username']}.")
-        platform = self._platform(options["platform"])
+        user = find_user(options["username"])
+        platform = find_platform(options["platform"]) if options["platform"] else None
         try:
             _, token = services.issue_token(
                 user=user,
@@ -59,23 +58,14 @@ class Command(BaseCommand):
         )
 
     @staticmethod
-    def _platform(code: str | None) -> Platform | None:
-        if code is None:
-            return None
-        platform = Platform.objects.filter(code=code).first()
-        if platform is None:
-            raise CommandError(f"There is no platform {code}.")
-        return platform
-
-    @staticmethod
     def _vendor(code: str | None, platform: Platform | None) -> Vendor | None:
         if code is None:
             return None
         if platform is None:
             raise CommandError("A vendor is named together with its platform: add --platform.")
-        vendor = platform.vendors.filter(code=code).first()
+        vendor = platform.vendors.filter(code=code).first() if code.isprintable() else None
         if vendor is None:
-            raise CommandError(f"There is no vendor {code} on {platform.code}.")
+            raise CommandError(f"There is no vendor {one_line(code)} on {platform.code}.")
         return vendor
 
     @staticmethod
