@@ -375,7 +375,7 @@ def test_save__somebody_else_saved_meanwhile__told_who_and_what_nothing_overwrit
         )
 
     html = text_of(answer)
-    assert "Billing was changed while you were editing, by root" in html
+    assert "Somebody else changed Billing while you were editing" in html
     [line] = answer.context["changed"]
     assert (line["entry"].actor, line["entry"].reason, line["entry"].change) == ("root", "Audit", 2)
     assert {item["key"]: (item["old"], item["new"]) for item in line["diff"]} == {
@@ -402,7 +402,7 @@ def test_confirm__somebody_else_saved_meanwhile__back_to_the_form(ann_in: Client
 
     answer = send(ann_in, asked, "plan_form", button="Switch off all 3")
 
-    assert "Customers was changed while you were editing" in text_of(answer)
+    assert "Somebody else changed Customers" in text_of(answer)
     assert form_on(answer, "platformmodule_form").data["config.import_max_rows"] == ["9"]
     assert form_on(answer, "platformmodule_form").action == address("configure", module="customers")
     assert "is_enabled" not in form_on(answer, "platformmodule_form").data
@@ -418,7 +418,7 @@ def test_confirm__no_longer_valid_over_what_somebody_else_saved__told_so(
 
     answer = send(root_in, asked, "plan_form", {"reason": "x" * 501}, "Confirm")
 
-    assert "was changed while you were editing" in text_of(answer)
+    assert "Somebody else changed" in text_of(answer)
     assert form_on(answer, "platformmodule_form").data["config.window_m"] == ["2"]
     assert row_of(kestrel, "watch").config == {"window_m": 2}
 

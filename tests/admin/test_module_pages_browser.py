@@ -87,7 +87,7 @@ def test_errors_and_stale_form__narrow_and_dark__readable(open_page: OpenPage, s
     page.get_by_label("Trial (days)").fill("7")
     page.get_by_role("button", name="Save").click()
 
-    expect(page.get_by_role("alert")).to_contain_text("Billing was changed while you were editing")
+    expect(page.get_by_role("alert")).to_contain_text("Somebody else changed Billing")
     expect(page.get_by_label("Trial (days)")).to_have_value("7")
     assert findings_of(page, AXE_OPTIONS) == []
 
