@@ -10,6 +10,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.views.decorators.debug import sensitive_post_parameters
 
 from modules import selectors
 from modules.admin import wording
@@ -127,6 +128,8 @@ class PlatformModuleAdmin(ScopedAdmin):
     def get_urls(self) -> list[URLPattern]:
         """Put the pages of platform and module before Django's own, which are about a row's number."""
         view, pages = self.admin_site.admin_view, Pages(self)
+        # What is typed there may be a secret: no report of an error repeats it.
+        discreet = sensitive_post_parameters()
         here, name = "<str:platform>/<str:module>/", "modules_platformmodule_{}"
         plans = [
             path(
@@ -142,10 +145,10 @@ class PlatformModuleAdmin(ScopedAdmin):
             path("<int:pk>/change/", view(self._to_page)),
             path("<int:pk>/history/", view(self._to_history)),
             path("<int:pk>/delete/", view(self._no_delete)),
-            path(f"{here}confirm/", view(pages.confirm), name=name.format("confirm")),
+            path(f"{here}confirm/", view(discreet(pages.confirm)), name=name.format("confirm")),
             path(f"{here}history/", view(self._reading(self.module_history)), name=name.format("history")),
             *plans,
-            path(here, view(pages.configure), name=name.format("configure")),
+            path(here, view(discreet(pages.configure)), name=name.format("configure")),
             *super().get_urls(),
         ]
 

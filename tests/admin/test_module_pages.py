@@ -484,6 +484,14 @@ def test_secret__kept_field_altered__asked_to_type_it_again(
     assert answer.context["form"].errors == {"config.api_key": ["What you typed here was not kept. Type it again."]}
 
 
+def test_secret__typed__kept_out_of_error_reports(ann_in: Client, kestrel: Platform) -> None:
+    asked = save(ann_in, {"config.api_key": SECRET, "is_enabled": "on"})
+    answer = send(ann_in, asked, "plan_form", button="Confirm")
+
+    assert asked.wsgi_request.sensitive_post_parameters == "__ALL__"
+    assert answer.wsgi_request.sensitive_post_parameters == "__ALL__"
+
+
 def test_pages__never_kept_by_a_cache(ann_in: Client, kestrel: Platform) -> None:
     assert "no-store" in ann_in.get(address("configure"))["Cache-Control"]
 
