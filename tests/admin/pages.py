@@ -7,6 +7,11 @@ from typing import Any
 from django.test import Client
 from django.urls import reverse
 
+from modules import services
+from modules.models import PlatformModule
+from platforms.models import Platform, User
+from tests.modules.building import origin
+
 # What Django's test client answers: a response with `context` and `wsgi_request` beside it.
 Answer = Any
 
@@ -107,3 +112,25 @@ def text_of(answer: Answer) -> str:
 def messages_of(answer: Answer) -> list[str]:
     """Return what the next page would tell: the messages that this answer left."""
     return [str(message) for message in answer.wsgi_request._messages]
+
+
+def configure(platform: Platform, config: dict[str, Any], module: str = "billing", **fields: Any) -> None:
+    """Configure as somebody else."""
+    services.configure(platform=platform, module=module, config=config, origin=origin(**fields))
+
+
+def row_of(platform: Platform, module: str = "billing") -> PlatformModule:
+    """Return the row as it is stored now."""
+    return PlatformModule.objects.get(platform=platform, module=module)
+
+
+def logged_in(user: User) -> Client:
+    """Return a browser in which this user is logged in."""
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def listed(client: Client, address: str, **query: Any) -> list[Any]:
+    """Return the rows that a list shows."""
+    return list(client.get(address, query).context["cl"].result_list)
