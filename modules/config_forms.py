@@ -43,6 +43,7 @@ class Setting:
     is_optional: bool
     is_secret: bool
     default: Any
+    own_default: Any = None  # what it is where its object is stored without it
 
     @property
     def name(self) -> str:
@@ -105,6 +106,7 @@ def _groups(
                     is_optional=is_optional,
                     is_secret=not group.path and configs.field_is_secret(info),
                     default=default,
+                    own_default=part.get("default"),
                 )
             )
     yield Group(title=group.title, description=group.description, path=group.path, settings=tuple(own))
@@ -154,7 +156,9 @@ def patch_of(
     it was shown is not in the patch, what was emptied is null in it, and everything else is set. A secret is in it only
     where a new one was typed, or as null where it is to be removed.
     """
+    settings = list(settings)
     removed = set(removed_secrets)
+    touched: set[tuple[str, ...]] = set()
     patch: Config = {}
     for setting in settings:
         new = given.get(setting.path)
@@ -165,6 +169,13 @@ def patch_of(
                 _put(patch, setting.path, new)
         elif not is_same(old := at(shown_values, setting.path), new):
             _put(patch, setting.path, _over(old, new))
+            touched.add(setting.path)
+    for setting in settings:
+        if len(setting.path) > 1 and setting.path[0] in patch and setting.path not in touched:
+            # An object that was all default is about to be stored: what its default said has to be stored with it.
+            old = at(shown_values, setting.path)
+            if old is not None and old != setting.own_default:
+                _put(patch, setting.path, old)
     return patch
 
 

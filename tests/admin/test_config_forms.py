@@ -248,6 +248,21 @@ def test_patch__explicit_default_left_alone__stays_explicit() -> None:
     assert configs.merge(stored, patch({"config.line": "x"}, stored)) == {"whole": 14, "line": "x"}
 
 
+def test_patch__one_field_of_an_object_with_a_default_of_its_own__the_others_stay_as_shown() -> None:
+    class Shop(ModuleConfig):
+        home: Place = Place(city="Kiel", floor=2)
+
+    values = configs.effective(Shop, {})
+    drawn = ConfigForm(schema=Shop, values=values)
+    sent = browser_sends(drawn)
+    sent["config.home.floor"] = "3"
+    filled = ConfigForm(sent, schema=Shop, values=values)
+
+    assert filled.is_valid()
+    stored = configs.merge({}, filled.patch(drawn.shown_values()))
+    assert configs.effective(Shop, stored) == {"home": {"city": "Kiel", "floor": 3}}
+
+
 def test_patch__key_taken_out_of_a_table__is_gone_after_the_merge() -> None:
     stored = {"table": {"a": 1, "b": 2}}
 
