@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from platforms.admin_base import ScopedAutocomplete
+from platforms.admin_panels import start_panels
 from platforms.models import Platform
 
 # What staff come for stands first; every other app follows by its name.
@@ -45,6 +46,7 @@ class SwitchyardAdminSite(admin.AdminSite):
             "platforms": [
                 {"platform": row, "facts": platform_admin.facts(row)} for row in rows[:PLATFORMS_ON_START_PAGE]
             ],
+            "panels": [{"template": panel.template, **panel.context(request)} for panel in start_panels],
         }
         return super().index(request, {**context, **(extra_context or {})})
 

@@ -131,6 +131,8 @@ class ChoicesField(forms.TypedMultipleChoiceField):
 class LinesField(TextField):
     """A list, one entry on a line."""
 
+    hint = "One per line."
+
     def __init__(self, node: Node, value: Any = None) -> None:
         self.item_type = node["items"]["type"]
         rows = len(value) + 1 if isinstance(value, list) else 0

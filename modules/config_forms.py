@@ -229,7 +229,8 @@ class ConfigForm(forms.Form):
     def _add(self, setting: Setting) -> None:
         value = at(self.values, setting.path)
         made = field_for(setting.node, is_optional=setting.is_optional, default=setting.default, value=value)
-        made.label, made.help_text = setting.label, setting.help_text
+        made.label = setting.label
+        made.help_text = " ".join(filter(None, (getattr(made, "hint", ""), setting.help_text)))
         if not setting.is_secret:
             made.initial = value
         self.fields[setting.name] = made

@@ -109,11 +109,12 @@ def _field_errors(error: ValidationError) -> list[FieldError]:
     found = []
     for item in error.errors(include_url=False, include_context=False, include_input=False):
         path = tuple(str(part) for part in item["loc"])
-        if item["type"] == "extra_forbidden":
-            found.append(FieldError(path, "unknown_field", "There is no setting of this name."))
-        else:
-            detail = item["msg"].removeprefix("Value error, ").rstrip(".")
-            found.append(FieldError(path, item["type"], f"{detail}."))
+        code, detail = item["type"], item["msg"].removeprefix("Value error, ").rstrip(".") + "."
+        if code == "extra_forbidden":
+            code, detail = "unknown_field", "There is no setting of this name."
+        elif code == "string_pattern_mismatch":
+            detail = "This is not of the form that is asked for."  # pydantic's words quote a regular expression
+        found.append(FieldError(path, code, detail))
     return found
 
 

@@ -1,4 +1,4 @@
-"""What other apps add to the platform's pages: panels, columns. Imports run one way, so they bring it themselves."""
+"""What other apps add to the pages about platforms. Imports run one way, so they bring it themselves."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +20,18 @@ class Panel:
 
     template: str
     context: Callable[[HttpRequest, Platform], Mapping[str, Any] | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartPanel:
+    """A section of the start page; `template` is rendered with `request` and what `context(request)` returns."""
+
+    template: str
+    context: Callable[[HttpRequest], Mapping[str, Any]]
+
+
+# In the order in which they came.
+start_panels: list[StartPanel] = []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

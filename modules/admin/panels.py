@@ -1,4 +1,4 @@
-"""What modules add to the platforms' pages: the panels Modules and Changes, a column, and bulk actions."""
+"""What modules add to the pages about platforms: the panels Modules and Changes, a column, and bulk actions."""
 
 from typing import Any
 
@@ -16,10 +16,11 @@ from modules.registry import registry
 from platforms import access
 from platforms.access import Actor, Right
 from platforms.admin import PlatformAdmin
-from platforms.admin_panels import Column, Panel
+from platforms.admin_panels import Column, Panel, StartPanel, start_panels
 from platforms.models import Platform
 
 NEWEST_CHANGES = 10
+NEWEST_ON_START_PAGE = 6
 
 
 def modules_panel(request: HttpRequest, platform: Platform) -> dict[str, Any]:
@@ -41,6 +42,12 @@ def changes_panel(request: HttpRequest, platform: Platform) -> dict[str, Any]:
         "has_more": len(newest) > NEWEST_CHANGES,
         "all_url": f"{reverse('admin:modules_change_changelist')}?platform__id__exact={platform.pk}",
     }
+
+
+def newest_changes_panel(request: HttpRequest) -> dict[str, Any]:
+    """Return the newest changes of all platforms that the asking person may look at."""
+    changes = access.scope(Actor.of(request), Change.objects.all(), Right.VIEW).order_by("-at", "-pk")
+    return {"changes": [wording.change_line(change) for change in changes[:NEWEST_ON_START_PAGE]]}
 
 
 def count_on(platforms: QuerySet[Platform]) -> QuerySet[Platform]:
@@ -74,5 +81,6 @@ def extend_platform_admin() -> None:
     """Put all of it on the platforms' pages; once, when the admin is found."""
     PlatformAdmin.add_panel(Panel(template="admin/modules/panels/modules.html", context=modules_panel))
     PlatformAdmin.add_panel(Panel(template="admin/modules/panels/changes.html", context=changes_panel))
+    start_panels.append(StartPanel(template="admin/modules/panels/newest_changes.html", context=newest_changes_panel))
     PlatformAdmin.add_column(Column(display=modules_on, annotate=count_on))
     PlatformAdmin.actions = [*(PlatformAdmin.actions or ()), switch_on, switch_off]  # type: ignore[misc]
