@@ -1,0 +1,95 @@
+"""What README.md prints for people to type works as printed, on the demo that it speaks of."""
+
+import json
+import re
+import shlex
+from argparse import ArgumentParser, Namespace
+from http.client import HTTPConnection
+from io import StringIO
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from django.core.management import call_command
+from pytest_django.live_server_helper import LiveServer
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+MANAGE = ".venv/bin/python manage.py "
+
+
+def typed_lines(heading: str) -> list[str]:
+    """Return the lines of the first shell block below a heading."""
+    block = re.search(rf"^## {heading}$.*?^```sh\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+    assert block, f"README.md has no shell block under {heading}."
+    return [line for line in block[1].splitlines() if line.strip()]
+
+
+def manage(line: str) -> str:
+    """Run what stands behind `manage.py` and return what it prints."""
+    out = StringIO()
+    name, *arguments = shlex.split(line.removeprefix(MANAGE))
+    call_command(name, *arguments, stdout=out)
+    return out.getvalue().strip()
+
+
+def curl(line: str, live_server: LiveServer) -> tuple[int, Any]:
+    """Send what curl would send, as far as README.md uses it; a machine that tests need not have it."""
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("-H", action="append")
+    parser.add_argument("-X", default="GET")
+    parser.add_argument("-d")
+    parser.add_argument("url")
+    sent: Namespace = parser.parse_args(shlex.split(line)[1:])
+    address = urlsplit(sent.url)
+    assert f"{address.scheme}://{address.netloc}" == "http://127.0.0.1:8000"
+    wire = HTTPConnection(urlsplit(live_server.url).netloc, timeout=20)
+    path = f"{address.path}?{address.query}" if address.query else address.path
+    wire.request(sent.X, path, sent.d, dict(header.split(": ", 1) for header in sent.H))
+    answer = wire.getresponse()
+    try:
+        return answer.status, json.loads(answer.read())
+    finally:
+        wire.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_readme__api_lines__work_as_printed(live_server: LiveServer) -> None:
+    call_command("demo", stdout=StringIO())
+    issue, base, *lines = typed_lines("The API")
+    token = manage(re.fullmatch(r"TOKEN=\$\((.*)\)", issue)[1])  # type: ignore[index]
+    lines = [line.replace("$TOKEN", token).replace("$API", base.removeprefix("API=")) for line in lines]
+    assert len(lines) == 5
+
+    states, trial, switched, configured, history = (curl(line, live_server) for line in lines)
+
+    assert [status for status, _ in (states, trial, switched, configured, history)] == [200] * 5
+    assert {state["module"] for state in states[1] if state["is_enabled"]} == {"customers", "messaging", "monitoring"}
+    assert (trial[1]["dry_run"], trial[1]["change"]) == (True, None)
+    assert switched[1]["steps"] == [{"module": "billing", "action": "enable", "cause": "requested"}]
+    assert configured[1]["steps"] == [{"module": "billing", "action": "configure", "cause": "requested"}]
+    newest, first = history[1]["results"]
+    assert newest["diff"] == [{"key": "config.default_trial_days", "old": None, "new": 30}]
+    assert (first["reason"], first["change"]) == ("pilot", switched[1]["change"])
+
+
+@pytest.mark.django_db
+def test_readme__command_lines__work_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    call_command("demo", stdout=StringIO())
+    monkeypatch.chdir(tmp_path)
+    show, enable, disable, migrate = typed_lines("The command line")
+    assert all(line.startswith(MANAGE) for line in (show, enable, disable, migrate))
+
+    assert "messaging" in manage(show)
+    assert "Dry run: nothing was written." in manage(enable)
+    assert "requires customers" in manage(disable)
+    manage(migrate)
+    assert json.loads((tmp_path / "report.json").read_text())
+
+
+def test_readme__files_and_folders_it_names__are_there() -> None:
+    linked = re.findall(r"\]\(((?!http)[^)]+)\)", README)
+    named = re.findall(r"`([a-z_]+(?:/[a-z_]+)*/)`", README)
+    assert linked and named
+    assert [path for path in (*linked, *named) if not (ROOT / path).exists()] == []
