@@ -91,5 +91,6 @@ def test_readme__command_lines__work_as_printed(tmp_path: Path, monkeypatch: pyt
 def test_readme__files_and_folders_it_names__are_there() -> None:
     linked = re.findall(r"\]\(((?!http)[^)]+)\)", README)
     named = re.findall(r"`([a-z_]+(?:/[a-z_]+)*/)`", README)
-    assert linked and named
+    assert linked
+    assert named
     assert [path for path in (*linked, *named) if not (ROOT / path).exists()] == []
