@@ -4,8 +4,9 @@ from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 
 from modules.definition import ModuleConfig, ModuleDefinition
 from modules.registry import registry
+from platforms.validators import LOCALE_PATTERN
 
-Locale = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?$")]
+Locale = Annotated[str, StringConstraints(pattern=f"^{LOCALE_PATTERN}$")]
 
 
 class CmsConfig(ModuleConfig):

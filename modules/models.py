@@ -8,8 +8,8 @@ from django.utils import timezone
 from simple_history.models import HistoricalRecords
 
 from modules.indexes import LongNameIndex
-from modules.validators import MAX_REASON, validate_reason
 from platforms.models import Platform
+from platforms.validators import MAX_REASON, validate_reason
 
 
 class Module(models.Model):
@@ -40,7 +40,8 @@ class WriteRefused(Exception):
 def _refuse(what: str) -> NoReturn:
     raise WriteRefused(
         f"{what} would change a platform's modules without a record of it. "
-        "Call modules.services: enable(), disable(), configure(), reset() or change()."
+        "Call modules.services: enable(), disable(), configure(), reset() or apply(); "
+        "for a whole platform, platforms.services.delete_platform()."
     )
 
 
@@ -73,7 +74,7 @@ class PlatformModuleQuerySet(models.QuerySet["PlatformModule"]):
 class ChangeStamp(models.Model):
     """What every history row says besides the row's own fields: its change, and which secrets were set."""
 
-    change_number = models.PositiveBigIntegerField(null=True)
+    change_number = models.PositiveBigIntegerField()
     secret_fingerprints = models.JSONField(default=dict)
 
     class Meta:
@@ -81,7 +82,20 @@ class ChangeStamp(models.Model):
 
 
 class PlatformModuleHistory(HistoricalRecords):
-    """History as `as of a time` needs it: found by platform, module and date without reading what lies between."""
+    """History that only `modules.ledger` writes, found by platform, module and date without reading what lies between.
+
+    simple-history's own rows, made when it hears of a save or a delete, would belong to no change.
+    """
+
+    def post_save(self, instance: models.Model, created: bool, using: str | None = None, **kwargs: Any) -> None:
+        """Write nothing: a row was loaded from a fixture."""
+
+    def pre_delete(self, instance: models.Model, **kwargs: Any) -> NoReturn:
+        """Refuse a row that would go with its platform, past the services. Raises WriteRefused."""
+        _refuse("Deleting the row")
+
+    def post_delete(self, instance: models.Model, using: str | None = None, **kwargs: Any) -> None:
+        """Write nothing: it does not come to this."""
 
     def get_meta_options(self, model: type[models.Model]) -> dict[str, Any]:
         """Add the index to simple-history's own options."""
@@ -186,8 +200,9 @@ class PlatformModule(models.Model):
 class Change(models.Model):
     """One applied plan: who, when, why, from where; numbered per platform without gaps, chained by hash.
 
-    Platform and actor are kept as plain numbers with a readable snapshot beside them: a change outlives both and is
-    never written again. `steps` is what the plan did: [{"module", "action", "cause"}].
+    Platform, actor and the token that the actor came with are kept as plain numbers with a readable snapshot beside
+    them: a change outlives them all and is never written again. `steps` is what the plan did:
+    [{"module", "action", "cause"}].
     """
 
     class Source(models.TextChoices):
@@ -209,6 +224,7 @@ class Change(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.DO_NOTHING, related_name="+", db_constraint=False, null=True
     )
     actor_label = models.CharField(max_length=300)
+    actor_token = models.UUIDField(null=True, blank=True)
     source = models.CharField(max_length=10, choices=Source.choices)
     reason = models.CharField(max_length=MAX_REASON, blank=True, validators=[validate_reason])
     request_id = models.CharField(max_length=64, blank=True)

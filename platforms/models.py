@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 from knox.models import AbstractAuthToken, AuthTokenManager
 
-from platforms.validators import validate_code, validate_currency, validate_locales
+from platforms.validators import validate_code, validate_currency, validate_locales, validate_name
 
 
 class User(AbstractUser):
@@ -42,7 +42,7 @@ class Platform(models.Model):
         validators=[validate_code],
         help_text="Names the platform in addresses and in the API. Fixed once made.",
     )
-    name = models.CharField(max_length=200)
+    name = models.CharField(max_length=200, validators=[validate_name])
     kind = models.CharField(max_length=20, choices=Kind.choices)
     currency = models.CharField(max_length=3, validators=[validate_currency], help_text="ISO 4217, e.g. EUR.")
     locales = models.JSONField(default=default_locales, validators=[validate_locales])
@@ -69,7 +69,7 @@ class Vendor(models.Model):
         validators=[validate_code],
         help_text="Names the vendor in addresses and in the API. Fixed once made.",
     )
-    name = models.CharField(max_length=200)
+    name = models.CharField(max_length=200, validators=[validate_name])
     is_active = models.BooleanField("active", default=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -171,7 +171,9 @@ class ApiToken(AbstractAuthToken):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     digest = models.CharField(max_length=128, unique=True, editable=False)
-    name = models.CharField(max_length=100, help_text="What uses this token, e.g. nightly stock export.")
+    name = models.CharField(
+        max_length=100, validators=[validate_name], help_text="What uses this token, e.g. nightly stock export."
+    )
     platform = models.ForeignKey(Platform, on_delete=models.CASCADE, related_name="tokens", null=True, blank=True)
     vendor = models.ForeignKey(Vendor, on_delete=models.CASCADE, related_name="tokens", null=True, blank=True)
     scopes = models.JSONField(validators=[validate_scopes])

@@ -15,8 +15,8 @@ from modules.admin.proposals import Proposal, Unreadable, seal, unseal
 from modules.config_fields import CheckField, ChoicesField
 from modules.config_forms import ConfigForm, Setting, at, is_same
 from modules.plans import Wish
-from modules.validators import MAX_REASON, validate_reason
 from platforms import json_input
+from platforms.validators import MAX_REASON, validate_reason
 
 _KEPT_LOST = "What you typed here was not kept. Type it again."
 

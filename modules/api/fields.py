@@ -6,7 +6,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from modules.validators import MAX_REASON, validate_reason
+from platforms.validators import MAX_REASON, validate_reason
 
 
 class StrictBooleanField(serializers.BooleanField):

@@ -9,7 +9,6 @@ from modules import selectors, services
 from modules.models import Change
 from modules.registry import registry
 from modules.services import Blocked, InvalidConfig, Outcome
-from modules.validators import validate_reason
 from platforms.management.base import (
     OperatorCommand,
     did_you_mean,
@@ -18,6 +17,7 @@ from platforms.management.base import (
     one_line,
 )
 from platforms.models import Platform
+from platforms.validators import validate_reason
 
 
 def find_module(code: str) -> str:

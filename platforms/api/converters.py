@@ -3,11 +3,13 @@
 from django.urls import register_converter
 from django.urls.converters import StringConverter
 
+from platforms.validators import CODE_PATTERN
+
 
 class CodeConverter(StringConverter):
-    """The code of a platform, vendor or module, as `platforms.validators.validate_code` has it."""
+    """The code of a platform or vendor."""
 
-    regex = "[a-z0-9]+(?:[-_][a-z0-9]+)*"
+    regex = CODE_PATTERN
 
 
 register_converter(CodeConverter, "code")
