@@ -4,49 +4,62 @@ import hashlib
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Model
 
 from modules.canonical import canonical_json
 
-# What a history row claims. Who is kept as a number, so that nothing need be joined.
-HASHED_HISTORY_FIELDS = (
-    "id",
-    "platform_id",
-    "module_id",
-    "history_type",
-    "history_date",
-    "history_user_id",
-    "is_enabled",
-    "enabled_at",
-    "enabled_by_id",
-    "disabled_at",
-    "disabled_by_id",
-    "config",
-    "config_version",
-    "secret_fingerprints",
-)
-HASHED_CHANGE_FIELDS = (
-    "platform_id",
-    "platform_code",
-    "number",
-    "at",
-    "actor_id",
-    "actor_label",
-    "source",
-    "reason",
-    "request_id",
-    "undoes",
-    "steps",
-    "previous_hash",
-)
+# Every column of both tables but their own keys, by the version of the content that a change carries: a column that
+# comes later belongs to a new version, or the hashes of old changes could not be made again.
+CHANGE_FIELDS = {
+    1: (
+        "platform_id",
+        "platform_code",
+        "number",
+        "at",
+        "actor_id",
+        "actor_label",
+        "actor_token",
+        "source",
+        "reason",
+        "request_id",
+        "undoes",
+        "steps",
+        "content_version",
+        "previous_hash",
+    )
+}
+HISTORY_FIELDS = {
+    1: (
+        "id",
+        "platform_id",
+        "module_id",
+        "change_number",
+        "history_type",
+        "history_date",
+        "history_user_id",
+        "history_change_reason",
+        "is_enabled",
+        "enabled_at",
+        "enabled_by_id",
+        "disabled_at",
+        "disabled_by_id",
+        "config",
+        "config_version",
+        "secret_fingerprints",
+        "created_at",
+        "updated_at",
+    )
+}
+CONTENT_VERSION = max(CHANGE_FIELDS)
 
 
-def _in_utc(value: Any) -> Any:
-    """Return a time as text in UTC, to the microsecond; anything else as it is."""
+def _plain(value: Any) -> Any:
+    """Return a time as text in UTC, to the microsecond, and a UUID as text; anything else as it is."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="microseconds")
-    return value
+    return str(value) if isinstance(value, UUID) else value
 
 
 def change_hash(change: Model, history: Iterable[Model]) -> str:
@@ -56,8 +69,9 @@ def change_hash(change: Model, history: Iterable[Model]) -> str:
     platform's changes form a chain.
     """
     rows = sorted(history, key=lambda row: row.module_id)  # type: ignore[attr-defined]
+    version = change.content_version  # type: ignore[attr-defined]
     content = {
-        "change": {field: _in_utc(getattr(change, field)) for field in HASHED_CHANGE_FIELDS},
-        "history": [{field: _in_utc(getattr(row, field)) for field in HASHED_HISTORY_FIELDS} for row in rows],
+        "change": {name: _plain(getattr(change, name)) for name in CHANGE_FIELDS[version]},
+        "history": [{name: _plain(getattr(row, name)) for name in HISTORY_FIELDS[version]} for row in rows],
     }
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()

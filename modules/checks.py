@@ -1,8 +1,9 @@
 """The wiring of the modules is sound: what only the whole registry can tell, said when Django starts.
 
 E001 unknown requirement, E002 cycle of requirements, E003 reserved or clashing code, E005 core module that needs one
-that is not, E006 config field without a default, E007 secret where it could not be kept apart, W001 row of a module
-that is not installed (with `check --database default`). E004 is kept for routes without a gate.
+that is not, E006 config field without a default, E007 secret where it could not be kept apart, E008 no usable key to
+encrypt secrets with; with `check --database default` also W001 rows of a module that is not installed, W002 module
+that migrate has not seen. E004 is kept for routes without a gate.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,9 +12,10 @@ from typing import Any
 from django.apps import AppConfig, apps
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.checks import Warning as CheckWarning
+from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError, ProgrammingError, connections
 
-from modules import configs
+from modules import configs, secrets
 from modules.registry import ModuleRegistry, registry
 
 # Words that stand in the addresses where a module's code would: /platforms/{platform}/{module}/… and the admin's own.
@@ -86,16 +88,26 @@ def check_definitions(app_configs: Sequence[AppConfig] | None, **kwargs: Any) ->
     return list(check_registry(registry))
 
 
-def check_uninstalled(
+def check_keys(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Check that secrets can be encrypted: a wrong key is said before the first one is entered."""
+    try:
+        secrets.decrypt(secrets.encrypt("Switchyard"))
+    except ImproperlyConfigured as error:
+        hint = "Make one with: from cryptography.fernet import Fernet; Fernet.generate_key()"
+        return [Error(str(error), hint=hint, obj="MODULE_CONFIG_KEYS", id="modules.E008")]
+    return []
+
+
+def check_mirror(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """Report modules that platforms have rows of and that are no longer installed."""
-    rows = apps.get_model("modules", "PlatformModule").objects
+    """Report modules that platforms have rows of and that are no longer installed, and those migrate has not seen."""
+    rows, mirrored = (apps.get_model("modules", name).objects for name in ("PlatformModule", "Module"))
     found: list[CheckMessage] = []
     for alias in databases or ():
-        codes = rows.using(alias).order_by("module").values_list("module_id", flat=True).distinct()
         try:
-            missing = [code for code in codes if code not in registry]
+            codes = list(rows.using(alias).order_by("module").values_list("module_id", flat=True).distinct())
+            seen = set(mirrored.using(alias).values_list("pk", flat=True))
         except (OperationalError, ProgrammingError):
             connections[alias].close()  # not migrated yet: there are no rows to speak of
             continue
@@ -106,7 +118,18 @@ def check_uninstalled(
                 obj=code,
                 id="modules.W001",
             )
-            for code in missing
+            for code in codes
+            if code not in registry
+        ]
+        found += [
+            CheckWarning(
+                f"The module {definition.code} is installed, and migrate has not run since.",
+                hint="Run manage.py migrate; until then the module cannot be switched.",
+                obj=definition.code,
+                id="modules.W002",
+            )
+            for definition in registry
+            if definition.code not in seen
         ]
     return found
 
@@ -114,4 +137,5 @@ def check_uninstalled(
 def register_checks() -> None:
     """Have Django run these checks."""
     register(check_definitions, "modules")
-    register(check_uninstalled, Tags.database)
+    register(check_keys, Tags.security)
+    register(check_mirror, Tags.database)

@@ -104,18 +104,62 @@ def refuse_deep(values: Mapping[str, Any]) -> None:
         raise InvalidConfig([FieldError((), "too_deep", f"Nested deeper than {MAX_DEPTH} levels.")])
 
 
-def _field_errors(error: ValidationError) -> list[FieldError]:
+def _field_errors(error: ValidationError, schema: type[ModuleConfig]) -> list[FieldError]:
     """Return pydantic's findings in our words, without the values: one of them may be a secret."""
-    found = []
-    for item in error.errors(include_url=False, include_context=False, include_input=False):
-        path = tuple(str(part) for part in item["loc"])
-        code, detail = item["type"], item["msg"].removeprefix("Value error, ").rstrip(".") + "."
-        if code == "extra_forbidden":
-            code, detail = "unknown_field", "There is no setting of this name."
-        elif code == "string_pattern_mismatch":
+    found = [_field_error(item, schema) for item in error.errors(include_url=False, include_input=False)]
+    inside = {item.path[:length] for item in found for length in range(len(item.path))}
+    # A list with a wrong entry is reported as too short as well, because pydantic counts the others only.
+    return [item for item in found if item.code != "too_short" or item.path not in inside]
+
+
+def _field_error(item: Mapping[str, Any], schema: type[ModuleConfig]) -> FieldError:
+    path = tuple(str(part) for part in item["loc"])
+    code, detail = item["type"], item["msg"].removeprefix("Value error, ").rstrip(".") + "."
+    unit = "character" if path and path[0] in secret_fields(schema) else "entry"
+    match code:
+        case "extra_forbidden":
+            return _unknown(path)
+        case "string_pattern_mismatch":
             detail = "This is not of the form that is asked for."  # pydantic's words quote a regular expression
-        found.append(FieldError(path, code, detail))
+        case "too_short":
+            detail = f"At least {_counted(item['ctx']['min_length'], unit)}."
+        case "too_long":
+            detail = f"At most {_counted(item['ctx']['max_length'], unit)}."
+    return FieldError(path, code, detail)
+
+
+def _counted(number: int, unit: str) -> str:
+    plural = {"entry": "entries"}.get(unit, f"{unit}s")
+    return f"{number} {unit if number == 1 else plural}"
+
+
+def _unknown(path: tuple[str, ...]) -> FieldError:
+    return FieldError(path, "unknown_field", "There is no setting of this name.")
+
+
+def unknown_removals(
+    schema: type[BaseModel], patch: Mapping[str, Any], above: tuple[str, ...] = ()
+) -> list[FieldError]:
+    """Return an error for each null in a patch that would remove a key which the schema does not have.
+
+    Merged, they are gone before `validate()` could see them.
+    """
+    found: list[FieldError] = []
+    for key, value in patch.items():
+        path = (*above, key)
+        if key not in schema.model_fields:
+            found += [_unknown(path)] if value is None else []
+        elif isinstance(value, Mapping) and (inner := _object_of(schema.model_fields[key])):
+            found += unknown_removals(inner, value, path)
     return found
+
+
+def _object_of(field: FieldInfo) -> type[BaseModel] | None:
+    """Return the model that a field holds, optional or not; None where it holds something else."""
+    for part in (field.annotation, *typing.get_args(field.annotation)):
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            return part
+    return None
 
 
 def validate(schema: type[ModuleConfig], values: Mapping[str, Any]) -> ValidConfig:
@@ -135,13 +179,25 @@ def validate(schema: type[ModuleConfig], values: Mapping[str, Any]) -> ValidConf
     try:
         parsed = schema.model_validate_json(text)
     except ValidationError as error:
-        raise InvalidConfig(_field_errors(error)) from None
+        raise InvalidConfig(_field_errors(error, schema)) from None
     secrets = {
         name: value for name in secret_fields(schema) if name in values and (value := getattr(parsed, name)) is not None
     }
-    return ValidConfig(
-        config=parsed.model_dump(mode="json", exclude_unset=True, exclude=set(secret_fields(schema))), secrets=secrets
-    )
+    config = parsed.model_dump(mode="json", exclude_unset=True, exclude=set(secret_fields(schema)))
+    return ValidConfig(config=_pruned(parsed, config), secrets=secrets)
+
+
+def _pruned(model: BaseModel, dumped: Config) -> Config:
+    """Return what was set without objects in which nothing is, where that says no more than their default does."""
+    kept = {}
+    for name, value in dumped.items():
+        held = getattr(model, name)
+        if isinstance(held, BaseModel):
+            value = _pruned(held, value)
+            if not value and held == type(model).model_fields[name].get_default(call_default_factory=True):
+                continue
+        kept[name] = value
+    return kept
 
 
 def merge(stored: Mapping[str, Any], patch: Mapping[str, Any]) -> Config:
@@ -168,7 +224,7 @@ def load(
     try:
         return schema.model_validate_json(json.dumps({**config, **(secrets or {})}))
     except ValidationError as error:
-        raise InvalidConfig(_field_errors(error)) from None
+        raise InvalidConfig(_field_errors(error, schema)) from None
 
 
 @cache

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from modules import services
 from modules.definition import ModuleDefinition
-from modules.ledger import Origin
 from modules.models import Change
+from modules.origins import Origin
 from modules.plans import Wish
 from modules.registry import registry
 from platforms.demo import Story
@@ -35,7 +35,7 @@ def load(story: Story) -> None:
     for platform in platforms:
         for act in _STORIES[platform.code]():
             wishes = [wish for wish in act.wishes if wish.module in registry]
-            services.change(platform=platform, wishes=wishes, origin=_origin(story, act, people[act.by]))
+            services.apply(platform=platform, wishes=wishes, origin=_origin(story, act, people[act.by]))
 
 
 def _origin(story: Story, act: Act, user: User) -> Origin:

@@ -20,7 +20,8 @@ from platforms.models import Platform
 C = TypeVar("C", bound=ModuleConfig)
 
 _CAPACITY = 10_000
-_states: dict[tuple[int, int, int], "ModuleState"] = {}
+# The newest state of each platform, and the registry's generation at which it was read.
+_states: dict[int, tuple[int, "ModuleState"]] = {}
 
 
 @dataclass(frozen=True)
@@ -77,10 +78,11 @@ def state_of(platform: Platform) -> ModuleState:
     remembered.
     """
     generation = registry.generation
-    state = _states.get((platform.pk, platform.revision, generation))
-    if state is None:
-        state = _read(platform)
-        transaction.on_commit(partial(_remember, (state.platform_id, state.revision, generation), state))
+    known = _states.get(platform.pk)
+    if known is not None and known[0] == generation and known[1].revision == platform.revision:
+        return known[1]
+    state = _read(platform)
+    transaction.on_commit(partial(_remember, generation, state))
     return state
 
 
@@ -110,11 +112,11 @@ def _read(platform: Platform) -> ModuleState:
     # A platform without rows gives one line, of nothing but its revision; one that is gone gives none.
     revision = found[0][0] if found else platform.revision
     rows = [row[1:] for row in found if row[1] is not None]
-    core = {definition.code for definition in registry if definition.is_core}
+    on = {code for code, is_enabled, _, _ in rows if is_enabled}
     return ModuleState(
         platform_id=platform.pk,
         revision=revision,
-        enabled=frozenset(core | {code for code, is_enabled, _, _ in rows if is_enabled and code in registry}),
+        enabled=frozenset(d.code for d in registry if registry.is_on(d.code, switched_on=d.code in on)),
         configs=MappingProxyType({code: _frozen(config) for code, _, config, _ in rows}),
         sealed_secrets=MappingProxyType(
             {
@@ -144,9 +146,9 @@ def _thawed(value: Any) -> Any:
     return value
 
 
-def _remember(key: tuple[int, int, int], state: ModuleState) -> None:
-    """Keep a state; when the cache is full, make room by letting the oldest half go."""
+def _remember(generation: int, state: ModuleState) -> None:
+    """Keep a platform's state in the place of its older one; when the cache is full, the oldest half makes room."""
     if len(_states) >= _CAPACITY:
         for old in list(_states)[: _CAPACITY // 2]:
             _states.pop(old, None)
-    _states[key] = state
+    _states[state.platform_id] = (generation, state)

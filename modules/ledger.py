@@ -9,82 +9,24 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.apps.registry import Apps
-from django.db.models import Model, QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from modules import audit, secrets
+from modules.origins import Origin
 from modules.plans import Action, Plan, Setting, Step
+from modules.tables import Tables
 
 # Written by whoever holds the platform's lock; the foreign keys come from rows that are locked or were just read.
 _UNCHECKED = ("platform", "module", "enabled_by", "disabled_by")
-_WRITTEN = (
-    "is_enabled",
-    "enabled_at",
-    "enabled_by",
-    "disabled_at",
-    "disabled_by",
-    "config",
-    "config_version",
-    "secrets",
-    "updated_at",
-)
+# By whom is written only where it changes: who switched a module before may have been deleted since it was read.
+_ALWAYS_WRITTEN = ("is_enabled", "config", "config_version", "secrets", "updated_at")
+_WRITTEN = {
+    Action.ENABLE: (*_ALWAYS_WRITTEN, "enabled_at", "enabled_by", "disabled_at", "disabled_by"),
+    Action.DISABLE: (*_ALWAYS_WRITTEN, "disabled_at", "disabled_by"),
+    None: _ALWAYS_WRITTEN,
+}
 _BATCH = 500
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """Who changes something, from where, and why.
-
-    `may_switch_restricted` says whether restricted modules are theirs to switch. `at` is when; None means when it is
-    written, under the lock.
-    """
-
-    actor_id: int | None
-    actor_label: str
-    may_switch_restricted: bool
-    source: str
-    reason: str = ""
-    request_id: str = ""
-    at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Tables:
-    """The models to write with: today's, or those that a data migration sees."""
-
-    platform: type[Model]
-    platform_module: type[Model]
-    history: type[Model]
-    change: type[Model]
-
-    @classmethod
-    def of(cls, apps: Apps) -> "Tables":
-        """Return the models of an app registry."""
-        return cls(
-            platform=apps.get_model("platforms", "Platform"),
-            platform_module=apps.get_model("modules", "PlatformModule"),
-            history=apps.get_model("modules", "HistoricalPlatformModule"),
-            change=apps.get_model("modules", "Change"),
-        )
-
-    def rows_of(self, platform_ids: Iterable[int]) -> dict[int, dict[str, Any]]:
-        """Return the platform modules of these platforms: platform number → module code → row. One query."""
-        found: dict[int, dict[str, Any]] = {platform_id: {} for platform_id in platform_ids}
-        rows: QuerySet[Any] = QuerySet(self.platform_module)
-        for row in rows.filter(platform_id__in=list(found)):
-            found[row.platform_id][row.module_id] = row
-        return found
-
-
-def setting_of(row: Any) -> Setting:
-    """Return what a row of PlatformModule says."""
-    return Setting(
-        is_enabled=row.is_enabled,
-        config=row.config,
-        config_version=row.config_version,
-        secrets={name: kept["fingerprint"] for name, kept in row.secrets.items()},
-    )
 
 
 @dataclass(slots=True)
@@ -92,10 +34,10 @@ class Entry:
     """One plan to write, for a platform whose row is locked and whose rows were read under that lock."""
 
     platform: Any
-    plan: Plan
     rows: Mapping[str, Any]
     origin: Origin
     undoes: int | None = None
+    plan: Plan = field(init=False)
     at: datetime = field(init=False)
     previous_hash: str = field(default="", init=False)
     change: Any = field(default=None, init=False)
@@ -104,7 +46,7 @@ class Entry:
 def write(entries: Sequence[Entry], tables: Tables) -> None:
     """Write the plans that have steps, in one transaction that the caller has open; set each entry's `change`.
 
-    Seven statements at the most for every 500 rows, whatever the number of platforms. Raises ValidationError where a
+    Eight statements at the most for every 500 rows, whatever the number of platforms. Raises ValidationError where a
     row is not valid.
     """
     entries = [entry for entry in entries if entry.plan.steps]
@@ -112,7 +54,7 @@ def write(entries: Sequence[Entry], tables: Tables) -> None:
         return
     _follow_on(entries, tables)
     created: list[Any] = []
-    updated: list[Any] = []
+    updated: dict[Action | None, list[Any]] = {}
     written: list[tuple[Entry, list[tuple[str, Any]]]] = []
     for entry in entries:
         touched: list[tuple[str, Any]] = []
@@ -123,13 +65,14 @@ def write(entries: Sequence[Entry], tables: Tables) -> None:
                 row = tables.platform_module(
                     platform_id=entry.platform.pk, module_id=code, created_at=entry.at, secrets={}
                 )
-            _set(row, setting, entry)
+            switched = _set(row, setting, entry)
             row.clean_fields(exclude=_UNCHECKED)
-            (created if is_new else updated).append(row)
+            (created if is_new else updated.setdefault(switched, [])).append(row)
             touched.append(("+" if is_new else "~", row))
         written.append((entry, touched))
     QuerySet(tables.platform_module).bulk_create(created, batch_size=_BATCH)
-    QuerySet(tables.platform_module).bulk_update(updated, _WRITTEN, batch_size=_BATCH)
+    for switched, rows in updated.items():
+        QuerySet(tables.platform_module).bulk_update(rows, _WRITTEN[switched], batch_size=_BATCH)
     _record(written, tables)
 
 
@@ -140,7 +83,7 @@ def write_deletion(entry: Entry, tables: Tables) -> None:
     _follow_on([entry], tables)
     _record([(entry, [("-", row) for row in entry.rows.values()])], tables)
     rows: QuerySet[Any] = QuerySet(tables.platform_module).filter(platform_id=entry.platform.pk)
-    # Raw, because simple-history's signal would add a second history row, one without a change.
+    # Raw, because the history refuses to see a row deleted in any other way.
     rows._raw_delete(rows.db)
 
 
@@ -151,14 +94,12 @@ def _follow_on(entries: Iterable[Entry], tables: Tables) -> None:
     found by date.
     """
     now = timezone.now()
-    newest = {entry.platform.pk: entry.platform.revision for entry in entries if entry.platform.revision}
+    begun = [entry.platform.pk for entry in entries if entry.platform.revision]
     before: dict[int, tuple[str, datetime]] = {}
-    if newest:
+    if begun:
         changes: QuerySet[Any] = QuerySet(tables.change)
-        changes = changes.filter(platform_id__in=list(newest), number__in=set(newest.values()))
-        for platform_id, number, hash_, at in changes.values_list("platform_id", "number", "hash", "at"):
-            if newest[platform_id] == number:
-                before[platform_id] = (hash_, at)
+        newest = changes.filter(platform_id__in=begun, number=F("platform__revision"))
+        before = {key: (hash_, at) for key, hash_, at in newest.values_list("platform_id", "hash", "at")}
     for entry in entries:
         entry.at = entry.origin.at or now
         if entry.platform.pk in before:
@@ -166,14 +107,15 @@ def _follow_on(entries: Iterable[Entry], tables: Tables) -> None:
             entry.at = max(entry.at, previous_at)
 
 
-def _set(row: Any, setting: Setting, entry: Entry) -> None:
-    """Make the row say what the setting says, and when and by whom it was switched."""
+def _set(row: Any, setting: Setting, entry: Entry) -> Action | None:
+    """Make the row say what the setting says, and when and by whom it was switched. Return how it was, None if not."""
     at, actor_id = entry.at, entry.origin.actor_id
     actions = {step.action for step in entry.plan.steps if step.module == row.module_id}
-    if Action.ENABLE in actions:
+    switched = next((action for action in (Action.ENABLE, Action.DISABLE) if action in actions), None)
+    if switched is Action.ENABLE:
         row.enabled_at, row.enabled_by_id = at, actor_id
         row.disabled_at, row.disabled_by_id = None, None
-    elif Action.DISABLE in actions:
+    elif switched is Action.DISABLE:
         row.disabled_at, row.disabled_by_id = at, actor_id
     row.is_enabled = setting.is_enabled
     row.config = setting.config
@@ -188,6 +130,7 @@ def _set(row: Any, setting: Setting, entry: Entry) -> None:
                 "changed_at": at.isoformat(),
             }
     row.updated_at = at
+    return switched
 
 
 def _record(written: Sequence[tuple[Entry, list[tuple[str, Any]]]], tables: Tables) -> None:
@@ -207,11 +150,13 @@ def _record(written: Sequence[tuple[Entry, list[tuple[str, Any]]]], tables: Tabl
             at=entry.at,
             actor_id=origin.actor_id,
             actor_label=origin.actor_label,
+            actor_token=origin.actor_token,
             source=origin.source,
             reason=origin.reason,
             request_id=origin.request_id,
             undoes=entry.undoes,
             steps=[step.as_json() for step in entry.plan.steps],
+            content_version=audit.CONTENT_VERSION,
             previous_hash=entry.previous_hash,
         )
         change.hash = audit.change_hash(change, own)

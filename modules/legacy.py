@@ -14,19 +14,20 @@ from django.db import DataError, IntegrityError, transaction
 from django.db.models import CharField, Func, Q, QuerySet
 
 from modules import services
-from modules.ledger import Origin, Tables, setting_of
 from modules.legacy_reading import CONFIG_KEY, MODULES_KEY, Finding, Kind, Reading, Standing, read
 from modules.models import Change
+from modules.origins import Origin
 from modules.plans import Plan, Step, plan
 from modules.registry import registry
-from modules.services import Blocked, InvalidConfig
+from modules.services import Blocked, Collision, InvalidConfig
+from modules.tables import Tables, setting_of
 
 __all__ = ["BATCH_SIZE", "Finding", "Kind", "Migrated", "Reading", "Standing", "migrate", "origin", "pending", "read"]
 
 BATCH_SIZE = 200
 REASON = "Taken over from the platform's old settings."
 # What a rule or the database says to one platform, and what does not concern the others.
-_REFUSALS = (Blocked, InvalidConfig, PermissionDenied, ValidationError, IntegrityError, DataError)
+_REFUSALS = (Blocked, Collision, InvalidConfig, PermissionDenied, ValidationError, IntegrityError, DataError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +123,7 @@ def _batch(keys: Sequence[int], origin: Origin, tables: Tables) -> list[Migrated
         wishes = {key: reading.wishes for key, (_, reading) in readings.items() if reading.wishes}
         plans: dict[int, Plan] = {}
         if wishes:
-            for entry in services.change_many(wishes=wishes, origin=origin, tables=tables):
+            for entry in services.apply_many(wishes=wishes, origin=origin, tables=tables):
                 plans[entry.platform.pk] = entry.plan
         shrunk = []
         done = []
@@ -168,7 +169,9 @@ def _foreseen(keys: Sequence[int], tables: Tables) -> Iterator[Migrated]:
 
 
 def _refused(platform: str, error: Exception) -> Migrated:
-    finding = Finding(kind=Kind.REFUSED, path="settings", value=None, reason=" ".join(str(error).split()))
+    # Below its first line, PostgreSQL quotes the row that it refuses: the settings, and the secrets in them.
+    text = " ".join(error.messages) if isinstance(error, ValidationError) else str(error).strip().partition("\n")[0]
+    finding = Finding(kind=Kind.REFUSED, path="settings", value=None, reason=" ".join(text.split()))
     return Migrated(platform=platform, findings=(finding,))
 
 

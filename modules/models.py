@@ -8,6 +8,7 @@ from django.utils import timezone
 from simple_history.models import HistoricalRecords
 
 from modules.indexes import LongNameIndex
+from modules.registry import registry
 from platforms.models import Platform
 from platforms.validators import MAX_REASON, validate_reason
 
@@ -49,8 +50,8 @@ class PlatformModuleQuerySet(models.QuerySet["PlatformModule"]):
     """Reads are open; writes belong to `modules.services`, which records each of them."""
 
     def enabled(self) -> "PlatformModuleQuerySet":
-        """Return the rows that say on, of modules that are installed."""
-        return self.filter(is_enabled=True, module__is_installed=True)
+        """Return the rows of modules that are on: they say so, and all that the module needs is installed."""
+        return self.filter(is_enabled=True, module__in=registry.runnable())
 
     def update(self, **kwargs: Any) -> int:
         """Refuse, but for what deleting a user does: empty `enabled_by` or `disabled_by`. Raises WriteRefused."""
@@ -202,7 +203,7 @@ class Change(models.Model):
 
     Platform, actor and the token that the actor came with are kept as plain numbers with a readable snapshot beside
     them: a change outlives them all and is never written again. `steps` is what the plan did:
-    [{"module", "action", "cause"}].
+    [{"module", "action", "cause"}]. `content_version` says what `hash` is made of.
     """
 
     class Source(models.TextChoices):
@@ -230,6 +231,7 @@ class Change(models.Model):
     request_id = models.CharField(max_length=64, blank=True)
     undoes = models.PositiveBigIntegerField(null=True, blank=True)
     steps = models.JSONField(blank=True)
+    content_version = models.PositiveSmallIntegerField()
     previous_hash = models.CharField(max_length=64, blank=True)
     hash = models.CharField(max_length=64)
 

@@ -98,7 +98,7 @@ class Blocker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What would happen. With blockers, nothing may be applied.
+    """What would happen; with blockers, nothing, and what stands in the way.
 
     `outcome` has the new setting of every module that changes; `new_secrets` what to encrypt for it, None where a
     secret is removed.
@@ -166,27 +166,23 @@ def plan(
     if errors:
         raise InvalidConfig(errors)
 
-    for step in switching.steps():
+    if blockers := tuple(switching.blockers):
+        digest = _digest([platform, [[blocker.module, blocker.code, blocker.by] for blocker in blockers]])
+        return Plan(platform=platform, blockers=blockers, digest=digest)
+    switched = switching.steps()
+    for step in switched:
         before = outcome.get(step.module) or switching.before(step.module)
-        outcome[step.module] = Setting(
-            is_enabled=step.action is Action.ENABLE,
-            config=before.config,
-            config_version=before.config_version,
-            secrets=before.secrets,
-        )
-    steps = (*switching.steps(), *configured)
-    blockers = tuple(switching.blockers)
+        outcome[step.module] = replace(before, is_enabled=step.action is Action.ENABLE)
+    steps = (*switched, *configured)
     return Plan(
         platform=platform,
         steps=steps,
-        blockers=blockers,
         outcome=outcome,
         new_secrets=new_secrets,
         digest=_digest(
             [
                 platform,
                 [step.as_json() for step in steps],
-                [[blocker.module, blocker.code, blocker.by] for blocker in blockers],
                 {code: current[code]._content() for code in outcome if code in current},
                 {code: setting._content() for code, setting in outcome.items()},
             ]
@@ -284,7 +280,13 @@ def _configured(schema: type[ModuleConfig], before: Setting, wish: Wish) -> tupl
     given_secrets = {name: value for name, value in given_secrets.items() if value != ""}
     base = {} if wish.replaces or wish.resets else before.config
     set_secrets = {name: value for name, value in given_secrets.items() if value is not None}
-    valid = configs.validate(schema, configs.merge(base, given) | set_secrets)
+    unknown = configs.unknown_removals(schema, given)
+    try:
+        valid = configs.validate(schema, configs.merge(base, given) | set_secrets)
+    except InvalidConfig as error:
+        raise InvalidConfig([*unknown, *error.errors]) from None
+    if unknown:
+        raise InvalidConfig(unknown)
     fingerprints = dict(before.secrets)
     changed: dict[str, SecretStr | None] = {}
     for name, value in given_secrets.items():

@@ -106,6 +106,10 @@ class ModuleRegistry:
         self._visit(code, order)
         return tuple(required for required in order if required != code)
 
+    def direct_dependents_of(self, code: str) -> tuple[str, ...]:
+        """Return the modules that require this one themselves, which need not be installed."""
+        return tuple(definition.code for definition in self._definitions.values() if code in definition.requires)
+
     def dependents_of(self, code: str) -> tuple[str, ...]:
         """Return every module that needs this one, also indirectly, in the order in which they must be switched off."""
         direct: dict[str, list[str]] = {}
@@ -115,7 +119,7 @@ class ModuleRegistry:
         found: set[str] = set()
         waiting = [code]
         while waiting:
-            for dependent in direct.get(waiting.pop(), []):
+            for dependent in direct.get(waiting.pop(), ()):
                 if dependent not in found and dependent != code:
                     found.add(dependent)
                     waiting.append(dependent)
@@ -129,6 +133,18 @@ class ModuleRegistry:
             for required in self._definitions[needy].requires
             if required not in self._definitions
         )
+
+    def can_run(self, code: str) -> bool:
+        """Whether the module and all that it needs are installed."""
+        return code in self._definitions and not self.unknown_requirements_of(code)
+
+    def runnable(self) -> list[str]:
+        """Return the codes of all modules that can run."""
+        return [code for code in self._definitions if self.can_run(code)]
+
+    def is_on(self, code: str, *, switched_on: bool) -> bool:
+        """Whether a module is on where its row says `switched_on`: a core one always is, one that cannot run never."""
+        return self.can_run(code) and (switched_on or self._definitions[code].is_core)
 
     def cycle(self) -> tuple[str, ...]:
         """Return one path of requirements that leads back to its start, e.g. (a, b, a); empty where there is none."""

@@ -102,20 +102,18 @@ class HistoryEntry:
 
 def catalogue() -> list[CatalogueEntry]:
     """Return every module: the installed ones, each after what it needs, then those that only left a row. One query."""
-    required_by = _direct_dependents()
     gone = Module.objects.exclude(pk__in=[definition.code for definition in registry]).order_by("code")
     return [
-        *(_catalogue_entry(definition, required_by) for definition in registry),
-        *(_catalogue_entry_of_row(module, required_by) for module in gone),
+        *(_catalogue_entry(definition) for definition in registry),
+        *(_catalogue_entry_of_row(module) for module in gone),
     ]
 
 
 def catalogue_entry(code: str) -> CatalogueEntry:
     """Return one module of the catalogue. No query where it is installed. Raises Module.DoesNotExist."""
-    required_by = _direct_dependents()
     if code in registry:
-        return _catalogue_entry(registry[code], required_by)
-    return _catalogue_entry_of_row(Module.objects.get(pk=code), required_by)
+        return _catalogue_entry(registry[code])
+    return _catalogue_entry_of_row(Module.objects.get(pk=code))
 
 
 def is_known(code: str) -> bool:
@@ -133,7 +131,7 @@ def unknown_among(codes: Iterable[str]) -> list[str]:
 
 def is_on() -> Q:
     """Return the condition for rows of `PlatformModule` under which the gate says on."""
-    return Q(is_enabled=True, module__in=[definition.code for definition in registry])
+    return Q(is_enabled=True, module__in=registry.runnable())
 
 
 def stored_states() -> QuerySet[PlatformModule]:
@@ -147,9 +145,8 @@ def states_of(platform: Platform, stored: Iterable[PlatformModule] | None = None
     stored: the platform's `stored_states()`, where they have been read; else it takes one query.
     """
     rows = {row.module_id: row for row in (_rows_of(platform) if stored is None else stored)}
-    required_by = _direct_dependents()
-    installed = [_state(platform, definition.code, rows.get(definition.code), required_by) for definition in registry]
-    gone = [_state(platform, code, rows[code], required_by) for code in sorted(rows) if code not in registry]
+    installed = [_state(platform, definition.code, rows.get(definition.code)) for definition in registry]
+    gone = [_state(platform, code, rows[code]) for code in sorted(rows) if code not in registry]
     return installed + gone
 
 
@@ -158,13 +155,12 @@ def state_of(platform: Platform, module: str) -> ModuleStateRow:
     row = _rows_of(platform).filter(module=module).first()
     if row is None and module not in registry:
         row = PlatformModule(platform=platform, module=Module.objects.get(pk=module))
-    return _state(platform, module, row, _direct_dependents())
+    return _state(platform, module, row)
 
 
 def states_of_rows(rows: Iterable[PlatformModule]) -> list[ModuleStateRow]:
     """Return how the modules of these rows of `stored_states()` stand. No query besides theirs."""
-    required_by = _direct_dependents()
-    return [_state(row.platform, row.module_id, row, required_by) for row in rows]
+    return [_state(row.platform, row.module_id, row) for row in rows]
 
 
 def history_rows(platform: Platform, module: str) -> QuerySet[Any]:
@@ -201,15 +197,7 @@ def history_of(platform: Platform, module: str, limit: int | None = None) -> lis
     return history_entries(history_rows(platform, module)[:limit])
 
 
-def _direct_dependents() -> dict[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {}
-    for definition in registry:
-        for required in definition.requires:
-            found[required] = (*found.get(required, ()), definition.code)
-    return found
-
-
-def _catalogue_entry(definition: ModuleDefinition, required_by: Mapping[str, tuple[str, ...]]) -> CatalogueEntry:
+def _catalogue_entry(definition: ModuleDefinition) -> CatalogueEntry:
     return CatalogueEntry(
         code=definition.code,
         name=definition.name,
@@ -219,7 +207,7 @@ def _catalogue_entry(definition: ModuleDefinition, required_by: Mapping[str, tup
         is_restricted=definition.is_restricted,
         is_installed=True,
         requires=definition.requires,
-        required_by=required_by.get(definition.code, ()),
+        required_by=registry.direct_dependents_of(definition.code),
         features=definition.features,
         permissions=definition.permissions,
         menu=definition.menu,
@@ -228,7 +216,7 @@ def _catalogue_entry(definition: ModuleDefinition, required_by: Mapping[str, tup
     )
 
 
-def _catalogue_entry_of_row(module: Module, required_by: Mapping[str, tuple[str, ...]]) -> CatalogueEntry:
+def _catalogue_entry_of_row(module: Module) -> CatalogueEntry:
     return CatalogueEntry(
         code=module.code,
         name=module.name,
@@ -236,7 +224,7 @@ def _catalogue_entry_of_row(module: Module, required_by: Mapping[str, tuple[str,
         version=module.version,
         is_core=module.is_core,
         is_installed=False,
-        required_by=required_by.get(module.code, ()),
+        required_by=registry.direct_dependents_of(module.code),
     )
 
 
@@ -244,9 +232,7 @@ def _rows_of(platform: Platform) -> QuerySet[PlatformModule]:
     return PlatformModule.objects.filter(platform=platform).select_related("module", "enabled_by", "disabled_by")
 
 
-def _state(
-    platform: Platform, code: str, row: PlatformModule | None, required_by: Mapping[str, tuple[str, ...]]
-) -> ModuleStateRow:
+def _state(platform: Platform, code: str, row: PlatformModule | None) -> ModuleStateRow:
     definition = registry.get(code)
     says_on = row is not None and row.is_enabled
     config = _shown_config(code, row.config if row else {})
@@ -256,7 +242,7 @@ def _state(
         name=definition.name if definition else row.module.name,  # type: ignore[union-attr]
         is_core=definition.is_core if definition else row.module.is_core,  # type: ignore[union-attr]
         is_installed=definition is not None,
-        is_enabled=definition is not None and (definition.is_core or says_on),
+        is_enabled=registry.is_on(code, switched_on=says_on),
         enabled_at=row.enabled_at if row else None,
         enabled_by=row.enabled_by.username if row and row.enabled_by else None,
         disabled_at=row.disabled_at if row else None,
@@ -265,7 +251,7 @@ def _state(
         effective_config=configs.effective(definition.config, config) if definition else config,
         secrets=_secret_states(definition, row),
         requires=definition.requires if definition else (),
-        required_by=required_by.get(code, ()),
+        required_by=registry.direct_dependents_of(code),
         revision=platform.revision,
     )
 

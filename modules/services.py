@@ -4,36 +4,41 @@ The admin, the API, the commands and the legacy migration all come through here.
 the outcome it learns from `Outcome`; what stands in the way it is told by `Blocked`, `StalePlan` or `InvalidConfig`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
-from django.http import HttpRequest
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from modules import ledger
 from modules.configs import InvalidConfig
-from modules.ledger import Entry, Origin, Tables, setting_of
+from modules.ledger import Entry
 from modules.models import Change
+from modules.origins import Origin, origin_of_actor, origin_of_request, origin_of_system
 from modules.plans import Blocker, Plan, Setting, Wish, plan
 from modules.registry import registry
+from modules.tables import Tables, setting_of
 from platforms.access import Actor
-from platforms.middleware import current_request_id
-from platforms.models import Platform, User
+from platforms.models import Platform
 
 __all__ = [
     "Blocked",
+    "Collision",
     "InvalidConfig",
     "Origin",
     "Outcome",
     "StalePlan",
-    "change",
-    "change_many",
+    "apply",
+    "apply_many",
     "configure",
     "disable",
     "enable",
+    "origin_of_request",
+    "origin_of_system",
     "preview",
     "record_platform_deletion",
     "reset",
@@ -64,6 +69,16 @@ class StalePlan(Exception):
         self.plan = plan
 
 
+class Collision(Exception):
+    """What the change would point at is not there: its author was deleted meanwhile, say. Nothing was written."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Something that this change points at is missing: a user who was deleted meanwhile, or a module that was "
+            "installed without running migrate."
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What became of a plan: the change it made, None where there was nothing to do or it was a dry run."""
@@ -74,34 +89,7 @@ class Outcome:
     dry_run: bool = False
 
 
-def origin_of_request(request: HttpRequest, source: Change.Source, reason: str = "") -> Origin:
-    """Return who changes something through this request, and why."""
-    actor = Actor.of(request)
-    return Origin(
-        actor_id=actor.user_id,
-        actor_label=actor.label,
-        may_switch_restricted=actor.is_superuser,
-        source=source,
-        reason=reason,
-        request_id=current_request_id(),
-    )
-
-
-def origin_of_system(label: str, source: Change.Source, reason: str = "", user: User | None = None) -> Origin:
-    """Return who changes something where nobody is logged in: an operator's command, a migration, a schedule.
-
-    label: says what it is, e.g. `manage.py enable_module`; with a user, the change is theirs.
-    """
-    return Origin(
-        actor_id=user.pk if user else None,
-        actor_label=f"{user.get_username()} ({label})" if user else label,
-        may_switch_restricted=user is None or user.is_superuser,
-        source=source,
-        reason=reason,
-    )
-
-
-def change(
+def apply(
     *,
     platform: Platform,
     wishes: Iterable[Wish],
@@ -116,17 +104,18 @@ def change(
     digest: of the plan that somebody was shown; where today's is another, StalePlan is raised. precondition: called
     under the lock, to refuse by raising what it likes. The platform that was passed in has the new revision afterwards.
 
-    Raises Platform.DoesNotExist, InvalidConfig, StalePlan, Blocked, or PermissionDenied where a restricted module would
-    move. Whatever is raised, nothing was written.
+    Raises Platform.DoesNotExist, InvalidConfig, StalePlan, Blocked, Collision, or PermissionDenied where a restricted
+    module would move. Whatever is raised, nothing was written.
     """
     wishes = list(wishes)
     # Before the plan too: what is wrong with a config is told only to those who may set it.
     _refuse_restricted((wish.module for wish in wishes), origin)
-    with transaction.atomic():
-        [entry] = _planned({platform.pk: wishes}, origin, cascade)
-        _refuse_restricted((step.module for step in entry.plan.steps), origin)
+    with _colliding():
+        [entry] = _locked([platform.pk], origin, Tables.of(apps))
         if precondition is not None:
             precondition(entry.platform, {code: setting_of(row) for code, row in entry.rows.items()})
+        entry.plan = _plan(entry.platform, entry.rows, wishes, cascade)
+        _refuse_restricted((step.module for step in entry.plan.steps), origin)
         if digest is not None and digest != entry.plan.digest:
             raise StalePlan(entry.plan)
         if entry.plan.blockers:
@@ -137,19 +126,20 @@ def change(
     return Outcome(platform=platform, plan=entry.plan, change=entry.change, dry_run=dry_run)
 
 
-def change_many(*, wishes: Mapping[int, Sequence[Wish]], origin: Origin, tables: Tables | None = None) -> list[Entry]:
+def apply_many(*, wishes: Mapping[int, Sequence[Wish]], origin: Origin, tables: Tables | None = None) -> list[Entry]:
     """Bring many platforms, by number, to what is wished for: one transaction, one change each, all or nothing.
 
     Locks in key order and writes set by set. tables: the models to write with, for a data migration; today's otherwise.
     Returns an entry per platform that exists, with its locked platform, its plan and its change (None: nothing to do).
 
-    Raises InvalidConfig, Blocked (of the first platform concerned), or PermissionDenied.
+    Raises InvalidConfig, Blocked (of the first platform concerned), Collision, or PermissionDenied.
     """
     _refuse_restricted((wish.module for own in wishes.values() for wish in own), origin)
-    with transaction.atomic():
-        tables = tables or Tables.of(apps)
-        entries = _planned(wishes, origin, cascade=False, tables=tables)
+    tables = tables or Tables.of(apps)
+    with _colliding():
+        entries = _locked(wishes, origin, tables)
         for entry in entries:
+            entry.plan = _plan(entry.platform, entry.rows, wishes[entry.platform.pk], cascade=False)
             _refuse_restricted((step.module for step in entry.plan.steps), origin)
             if entry.plan.blockers:
                 raise Blocked(entry.plan)
@@ -169,16 +159,16 @@ def preview(*, platform: Platform, wishes: Iterable[Wish], cascade: bool = False
 def enable(
     *, platform: Platform, module: str, origin: Origin, config: Mapping[str, Any] | None = None, **options: Any
 ) -> Outcome:
-    """Switch a module on, with all that it needs; options and errors as in `change`."""
-    return change(
+    """Switch a module on, with all that it needs; options and errors as in `apply`."""
+    return apply(
         platform=platform, wishes=[Wish(module=module, is_enabled=True, config=config)], origin=origin, **options
     )
 
 
 def disable(*, platform: Platform, module: str, origin: Origin, cascade: bool = False, **options: Any) -> Outcome:
-    """Switch a module off, with `cascade` also those that need it; options and errors as in `change`."""
+    """Switch a module off, with `cascade` also those that need it; options and errors as in `apply`."""
     wish = Wish(module=module, is_enabled=False)
-    return change(platform=platform, wishes=[wish], origin=origin, cascade=cascade, **options)
+    return apply(platform=platform, wishes=[wish], origin=origin, cascade=cascade, **options)
 
 
 def configure(
@@ -190,14 +180,14 @@ def configure(
     replaces: bool = False,
     **options: Any,
 ) -> Outcome:
-    """Put config over what is stored, or in its place; options and errors as in `change`."""
+    """Put config over what is stored, or in its place; options and errors as in `apply`."""
     wish = Wish(module=module, config=config, replaces=replaces)
-    return change(platform=platform, wishes=[wish], origin=origin, **options)
+    return apply(platform=platform, wishes=[wish], origin=origin, **options)
 
 
 def reset(*, platform: Platform, module: str, origin: Origin, **options: Any) -> Outcome:
-    """Bring a module's config and secrets back to the defaults; options and errors as in `change`."""
-    return change(platform=platform, wishes=[Wish(module=module, resets=True)], origin=origin, **options)
+    """Bring a module's config and secrets back to the defaults; options and errors as in `apply`."""
+    return apply(platform=platform, wishes=[Wish(module=module, resets=True)], origin=origin, **options)
 
 
 def record_platform_deletion(platform: Platform, actor: Actor, source: str, reason: str = "") -> None:
@@ -205,41 +195,33 @@ def record_platform_deletion(platform: Platform, actor: Actor, source: str, reas
 
     Called inside the transaction that deletes the platform.
     """
-    origin = Origin(
-        actor_id=actor.user_id,
-        actor_label=actor.label,
-        may_switch_restricted=actor.is_superuser,
-        source=source,
-        reason=reason,
-        request_id=current_request_id(),
-    )
-    [entry] = _planned({platform.pk: []}, origin, cascade=False)
-    ledger.write_deletion(entry, Tables.of(apps))
+    tables = Tables.of(apps)
+    [entry] = _locked([platform.pk], origin_of_actor(actor, source, reason), tables)
+    ledger.write_deletion(entry, tables)
 
 
-def _planned(
-    wishes: Mapping[int, Sequence[Wish]], origin: Origin, cascade: bool, tables: Tables | None = None
-) -> list[Entry]:
-    """Lock the platforms in key order, then read, then plan. Two queries.
+@contextmanager
+def _colliding() -> Iterator[None]:
+    """One transaction, in which a foreign key that leads nowhere is a Collision."""
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError as error:
+        raise Collision from error
+
+
+def _locked(platform_ids: Iterable[int], origin: Origin, tables: Tables) -> list[Entry]:
+    """Lock the platforms in key order, then read their rows: an entry each, its plan yet to be made. Two queries.
 
     Raises Platform.DoesNotExist where there is only one and it is gone.
     """
-    tables = tables or Tables.of(apps)
-    platforms = list(
-        tables.platform.objects.select_for_update(no_key=True).filter(pk__in=list(wishes)).order_by("pk")  # type: ignore[attr-defined]
-    )
-    if not platforms and len(wishes) == 1:
+    wanted = list(platform_ids)
+    rows: QuerySet[Any] = QuerySet(tables.platform)
+    platforms = list(rows.select_for_update(no_key=True).filter(pk__in=wanted).order_by("pk"))
+    if not platforms and len(wanted) == 1:
         raise Platform.DoesNotExist("The platform is gone.")
-    rows = tables.rows_of([platform.pk for platform in platforms])
-    return [
-        Entry(
-            platform=platform,
-            plan=_plan(platform, rows[platform.pk], wishes[platform.pk], cascade),
-            rows=rows[platform.pk],
-            origin=origin,
-        )
-        for platform in platforms
-    ]
+    modules = tables.rows_of([platform.pk for platform in platforms])
+    return [Entry(platform=platform, rows=modules[platform.pk], origin=origin) for platform in platforms]
 
 
 def _plan(platform: Any, rows: Mapping[str, Any], wishes: Iterable[Wish], cascade: bool) -> Plan:

@@ -27,7 +27,7 @@ class Right(StrEnum):
     CHANGE = "change"  # its fields and vendors
     SWITCH = "switch"  # switch and configure its modules
     MEMBERS = "members"  # its members and tokens
-    OPERATE = "operate"  # create and delete platforms; switch restricted modules: superusers only
+    OPERATE = "operate"  # create and delete platforms: superusers only
 
 
 ROLE_RIGHTS: Mapping[str, frozenset[Right]] = {
@@ -117,6 +117,11 @@ def may(actor: Actor, right: Right, platform: Platform | None = None) -> bool:
             return actor.token_grants(right)
         platforms = platforms.filter(pk=platform.pk)
     return platforms.exists()
+
+
+def may_switch_restricted(actor: Actor) -> bool:
+    """Whether modules that are restricted are the actor's to switch and configure: superusers' only."""
+    return actor.is_superuser and actor.token_grants(Right.SWITCH)
 
 
 def get(actor: Actor, queryset: QuerySet[M], right: Right, **lookup: Any) -> M:

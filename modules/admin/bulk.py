@@ -155,7 +155,7 @@ class BulkPages:
     ) -> None:
         """Apply one platform's plan, or see in a dry run what it is, and write down on the line what came of it."""
         try:
-            outcome = services.change(
+            outcome = services.apply(
                 platform=line.platform,
                 wishes=[Wish(module=module, is_enabled=is_enabled) for module in line.modules],
                 origin=origin,

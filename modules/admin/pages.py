@@ -165,7 +165,7 @@ class Pages:
                 raise RowChanged
 
         try:
-            outcome = services.change(
+            outcome = services.apply(
                 platform=place.platform,
                 wishes=[proposal.wish],
                 origin=services.origin_of_request(request, Change.Source.ADMIN, reason),

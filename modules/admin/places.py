@@ -8,11 +8,11 @@ from django.urls import reverse
 
 from modules import configs, selectors
 from modules.definition import ModuleConfig, ModuleDefinition
-from modules.ledger import setting_of
 from modules.models import Module, PlatformModule
 from modules.plans import Setting
 from modules.registry import registry
 from modules.selectors import ModuleStateRow
+from modules.tables import setting_of
 from platforms import access
 from platforms.access import Actor, Right
 from platforms.models import Platform

@@ -138,9 +138,10 @@ class PlatformStateViewSet(SwitchingViewSet):
     def update(self, request: Request, platform: str) -> Response:
         """Bring the platform to the wanted state, all of it or nothing; modules left out stay as they are."""
         _ = self.platform
+        self.require_if_match()
         said = WantedStateSerializer(data=request.data)
         said.is_valid(raise_exception=True)
-        return self.switch(services.change, said, wishes=said.wishes(), cascade=said.validated_data["cascade"])
+        return self.switch(services.apply, said, wishes=said.wishes(), cascade=said.validated_data["cascade"])
 
     def _read(self) -> list[PlatformModule] | None:
         """Read the platform along with its rows, in one query, so that the ETag is that of the very rows.
@@ -216,6 +217,7 @@ class ModuleStateViewSet(SwitchingViewSet):
 
     def _said(self, serializer_class: type[WriteSerializer]) -> Any:
         _ = self.module
+        self.require_if_match()
         said = serializer_class(data=self.request.data)
         said.is_valid(raise_exception=True)
         return said

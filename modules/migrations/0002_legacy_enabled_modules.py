@@ -3,8 +3,8 @@ import logging
 from django.db import migrations
 
 from modules import legacy
-from modules.ledger import Tables
 from modules.mirror import mirror
+from modules.tables import Tables
 
 logger = logging.getLogger(__name__)
 
@@ -13,15 +13,18 @@ def take_over_settings(apps, schema_editor):
     """Bring what old platforms kept in their settings into rows, and say in one line if something stays there."""
     # Rows point at modules, and the table of modules is filled only after migrate.
     mirror(apps, schema_editor.connection.alias)
-    platforms = findings = 0
+    changed = tidied = findings = 0
     for done in legacy.migrate(origin=legacy.origin("migration modules.0002"), tables=Tables.of(apps)):
-        platforms += done.is_changed
+        changed += bool(done.steps)
+        tidied += done.is_changed and not done.steps
         findings += sum(not finding.taken for finding in done.findings)
-    if platforms or findings:
+    if changed or tidied or findings:
         logger.warning(
-            "Took over the modules of %d platforms from their old settings; %d entries stay there. "
+            "Took over the modules of %d platforms from their old settings, and tidied those of %d more; "
+            "%d entries stay there. "
             "`manage.py migrate_enabled_modules --dry-run` names them.",
-            platforms,
+            changed,
+            tidied,
             findings,
         )
 

@@ -1,16 +1,30 @@
 """Double-entry bookkeeping for the legacy migration: every entry of the old settings is in effect, or still there."""
 
 import json
+import os
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
+
+from django.db import connection
 
 from modules import configs, secrets
-from modules.ledger import setting_of
 from modules.legacy import Finding
 from modules.models import PlatformModule
 from modules.plans import Setting
 from modules.registry import ModuleRegistry
+from modules.tables import setting_of
 from platforms.models import Platform
+
+
+def settings_environment() -> dict[str, str]:
+    """Return what a process needs in its environment to work on the database that the tests run on."""
+    name = str(connection.settings_dict["NAME"])
+    if connection.vendor == "sqlite":
+        url = f"sqlite:///{name}"
+    else:
+        url = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}").geturl()
+    return {"DJANGO_SETTINGS_MODULE": "config.settings.test", "DATABASE_URL": url}
 
 
 def snapshot(prefix: str = "") -> dict[str, Any]:

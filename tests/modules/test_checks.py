@@ -1,13 +1,17 @@
 from typing import Annotated, Any
 
 import pytest
+from django.apps import apps
 from django.core import checks as django_checks
 from django.core.checks import CheckMessage
 from pydantic import BaseModel, Field, SecretStr
+from pytest_django.fixtures import Settings
 
-from modules.checks import check_definitions, check_registry, check_uninstalled
+from modules.checks import check_definitions, check_keys, check_mirror, check_registry
 from modules.definition import ModuleConfig, ModuleDefinition
+from modules.mirror import mirror
 from modules.models import Module
+from modules.registry import registry
 from platforms.models import Platform
 from tests.modules.building import definition, enable, registry_of
 
@@ -122,17 +126,34 @@ def test_checks__several_faults__are_all_said() -> None:
 
 
 @pytest.mark.django_db
-def test_check_uninstalled__row_of_a_module_that_is_gone__w001(platform: Platform, gone_module: Module) -> None:
-    [message] = check_uninstalled(None, databases=["default"])
+def test_check_mirror__row_of_a_module_that_is_gone__w001(platform: Platform, gone_module: Module) -> None:
+    [message] = check_mirror(None, databases=["default"])
     assert (message.id, message.level, message.obj) == ("modules.W001", django_checks.WARNING, "gone")
     assert message.msg == "Platforms have rows of the module gone, which is not installed."
 
 
 @pytest.mark.django_db
-def test_check_uninstalled__installed_modules_only__finds_nothing(platform: Platform) -> None:
+def test_check_mirror__installed_modules_only__finds_nothing(platform: Platform) -> None:
     enable(platform, "billing")
-    assert check_uninstalled(None, databases=["default"]) == []
+    assert check_mirror(None, databases=["default"]) == []
 
 
-def test_check_uninstalled__no_database_asked_for__reads_none() -> None:
-    assert check_uninstalled(None) == []
+def test_check_mirror__no_database_asked_for__reads_none() -> None:
+    assert check_mirror(None) == []
+
+
+@pytest.mark.parametrize("keys", [[], [""], ["notakey"]])
+def test_keys__none_that_encrypts__is_e008(settings: Settings, keys: list[str]) -> None:
+    settings.MODULE_CONFIG_KEYS = keys
+    assert [found.id for found in check_keys(None)] == ["modules.E008"]
+
+
+@pytest.mark.django_db
+def test_mirror__module_installed_since_migrate__is_w002() -> None:
+    with registry.register_temporarily(definition("parcels")):
+        assert [(found.id, found.obj) for found in check_mirror(None, databases=["default"])] == [
+            ("modules.W002", "parcels")
+        ]
+        mirror(apps)
+        assert check_mirror(None, databases=["default"]) == []
+    assert check_keys(None) == []

@@ -1,8 +1,8 @@
 import json
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
 from modules import configs
 from modules.configs import InvalidConfig
@@ -205,3 +205,20 @@ def test_json_schema__each_time__is_a_copy_that_hides_secrets() -> None:
         "title": "Days",
         "type": "integer",
     }
+
+
+def test_validate__list_with_a_wrong_entry__is_not_called_too_short_as_well() -> None:
+    class Priced(ModuleConfig):
+        currencies: tuple[Annotated[str, StringConstraints(pattern="^[A-Z]{3}$")], ...] = Field(("EUR",), min_length=1)
+        key: SecretStr | None = Field(None, min_length=8)
+
+    def said(values: dict[str, Any]) -> list[tuple[tuple[str, ...], str, str]]:
+        with pytest.raises(InvalidConfig) as refused:
+            configs.validate(Priced, values)
+        return [(error.path, error.code, error.detail) for error in refused.value.errors]
+
+    assert said({"currencies": ["eur"]}) == [
+        (("currencies", "0"), "string_pattern_mismatch", "This is not of the form that is asked for.")
+    ]
+    assert said({"currencies": []}) == [(("currencies",), "too_short", "At least 1 entry.")]
+    assert said({"key": "short"}) == [(("key",), "too_short", "At least 8 characters.")]

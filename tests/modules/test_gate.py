@@ -319,7 +319,7 @@ def test_change__two_at_once__are_one_after_the_other(kestrel: Platform) -> None
         try:
             one = fresh(kestrel)
             barrier.wait(10)
-            services.change(platform=one, wishes=[Wish(module=code, is_enabled=True)], origin=origin())
+            services.apply(platform=one, wishes=[Wish(module=code, is_enabled=True)], origin=origin())
         except BaseException as error:
             failed.append(error)
         finally:
@@ -335,3 +335,15 @@ def test_change__two_at_once__are_one_after_the_other(kestrel: Platform) -> None
     assert now.revision == 4
     assert sorted(now.changes.values_list("number", flat=True)) == [1, 2, 3, 4]
     assert gate.state_of(now).enabled == {"monitoring", *codes}
+
+
+def test_state_of__what_a_module_needs_was_uninstalled__it_is_off_until_that_is_back(kestrel: Platform) -> None:
+    with registry.register_temporarily(definition("parcels"), definition("tracking", "parcels")):
+        mirror(apps)
+        enable(kestrel, "tracking")
+        assert gate.is_enabled(fresh(kestrel), "tracking")
+    with registry.register_temporarily(definition("tracking", "parcels")):
+        assert not gate.is_enabled(fresh(kestrel), "tracking")
+        assert PlatformModule.objects.enabled().filter(module="tracking").count() == 0
+    with registry.register_temporarily(definition("parcels"), definition("tracking", "parcels")):
+        assert gate.is_enabled(fresh(kestrel), "tracking")

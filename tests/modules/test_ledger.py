@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from modules import audit, services
 from modules.canonical import canonical_json
 from modules.definition import ModuleConfig
-from modules.ledger import Tables
 from modules.mirror import mirror
 from modules.models import Change, PlatformModule
 from modules.plans import Wish
 from modules.registry import registry
+from modules.tables import Tables
 from platforms.access import Actor
 from platforms.models import Platform, User
 from tests.factories import PlatformFactory
@@ -219,7 +219,7 @@ def test_audit__long_story__is_complete(platform: Platform, ann: User) -> None:
         {"module": "billing", "is_enabled": True, "config": {"address": {"street": "Am Kai"}}},
     ]
     for step in steps:
-        services.change(platform=platform, wishes=[Wish(**step)], origin=origin(ann), cascade=True)
+        services.apply(platform=platform, wishes=[Wish(**step)], origin=origin(ann), cascade=True)
     assert Change.objects.count() == len(steps)
     assert_audit_is_complete(platform.pk)
     number = platform.pk
@@ -253,7 +253,7 @@ def test_change_many__platforms_of_different_pasts__follow_each_its_own(platform
     other = PlatformFactory()
     enable(platform, "cms", at=AT)
     enable(other, "cms", "analytics", at=AT + timedelta(days=1))
-    services.change_many(
+    services.apply_many(
         wishes={one.pk: [Wish(module="messaging", is_enabled=True)] for one in (platform, other)},
         origin=origin(at=AT + timedelta(hours=1)),
     )
@@ -267,7 +267,7 @@ def test_change_many__more_rows_than_a_batch__are_all_written(db: None) -> None:
     platforms = PlatformFactory.create_batch(120)
     config = {"default_trial_days": 3, "api_key": "hunter22"}
     for wanted in (True, False):
-        services.change_many(
+        services.apply_many(
             wishes={one.pk: [Wish(module="billing", is_enabled=wanted, config=config)] for one in platforms},
             origin=origin(),
         )
@@ -300,9 +300,9 @@ def test_change__fails_at_any_table__leaves_nothing_written(platform: Platform, 
     def change() -> None:
         with connection.execute_wrapper(fail):
             if many:
-                services.change_many(wishes=both, origin=origin())
+                services.apply_many(wishes=both, origin=origin())
             else:
-                services.change(platform=platform, wishes=wishes, origin=origin())
+                services.apply(platform=platform, wishes=wishes, origin=origin())
 
     with pytest.raises(_PowerCut):
         change()
@@ -323,3 +323,27 @@ def test_rows_of__many_platforms__is_one_query(platform: Platform) -> None:
         platform.pk: {"customers", "billing"},
         other.pk: set(),
     }
+
+
+def test_hash__covers_every_column__of_changes_and_of_history() -> None:
+    newest = audit.CONTENT_VERSION
+    said = {column.attname for column in Change._meta.concrete_fields}
+    assert said - set(audit.CHANGE_FIELDS[newest]) == {"id", "hash"}
+    said = {column.attname for column in History._meta.concrete_fields}
+    assert said - set(audit.HISTORY_FIELDS[newest]) == {"history_id"}
+
+
+def test_configure__who_switched_it_on_was_deleted_meanwhile__does_not_bring_them_back(
+    platform: Platform, ann: User
+) -> None:
+    enable(platform, "cms", actor_id=ann.pk, actor_label="ann")
+
+    def leaves(*_: Any) -> None:
+        User.objects.filter(pk=ann.pk).delete()
+
+    services.configure(
+        platform=platform, module="cms", config={"keep_revisions": 9}, origin=origin(), precondition=leaves
+    )
+
+    row = PlatformModule.objects.get(platform=platform, module="cms")
+    assert (row.config, row.enabled_by_id) == ({"keep_revisions": 9}, None)

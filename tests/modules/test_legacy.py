@@ -236,7 +236,7 @@ def test_migrate__what_people_decided_since__stands() -> None:
     platform = PlatformFactory(
         settings={"enabled_modules": ["customers", "cms"], "module_config": {"cms": {"keep_revisions": 9}}}
     )
-    services.change(
+    services.apply(
         platform=platform,
         wishes=[Wish(module="customers", is_enabled=True), Wish(module="cms", config={"keep_revisions": 7})],
         origin=origin(),

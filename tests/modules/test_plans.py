@@ -337,3 +337,16 @@ def test_step__as_json__is_what_changes_keep() -> None:
     step = Step(module="cms", action=Action.ENABLE, cause="requested")
     assert step.as_json() == {"module": "cms", "action": "enable", "cause": "requested"}
     assert type(step.as_json()["action"]) is str
+
+
+def test_plan__wishes_that_contradict_each_other__has_no_step_at_all() -> None:
+    modules = registry_of(definition("m0"), definition("m1"), definition("m3", "m0", "m1"))
+    wishes = [Wish(module="m1", is_enabled=False), Wish(module="m3", is_enabled=True)]
+
+    made = plan(platform="kestrel", registry=modules, current={"m1": ON}, wishes=wishes, cascade=True)
+
+    assert made.steps == ()
+    assert dict(made.outcome) == {}
+    assert [(blocker.module, blocker.code, blocker.by) for blocker in made.blockers] == [
+        ("m1", Obstacle.REQUIRED_BY, "m3")
+    ]

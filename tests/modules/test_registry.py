@@ -128,3 +128,24 @@ def test_the_registry__as_installed__has_the_six_and_what_entry_points_add() -> 
     assert the_registry.requirements_of("subscriptions") == ("customers", "billing", "messaging")
     assert the_registry.dependents_of("customers") == ("subscriptions", "billing")
     assert the_registry["messaging"].uses == ("customers",)
+
+
+def test_is_on__requirement_not_installed__is_off_whatever_the_row_says() -> None:
+    modules = registry_of(definition("a", "gone"), definition("b", "a"), definition("c"), definition("d", is_core=True))
+
+    assert modules.runnable() == ["c", "d"]
+    assert [modules.is_on(code, switched_on=True) for code in ("a", "b", "c", "d", "gone")] == [
+        False,
+        False,
+        True,
+        True,
+        False,
+    ]
+    assert [modules.is_on(code, switched_on=False) for code in ("c", "d")] == [False, True]
+
+
+def test_direct_dependents_of__also_of_what_is_not_installed() -> None:
+    modules = registry_of(definition("a", "gone"), definition("b", "a"), definition("c", "gone"))
+
+    assert modules.direct_dependents_of("gone") == ("a", "c")
+    assert modules.direct_dependents_of("a") == ("b",)

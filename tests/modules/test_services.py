@@ -145,7 +145,7 @@ def test_change__several_wishes__is_one_change(platform: Platform) -> None:
         Wish(module="cms", is_enabled=True, config={"max_upload_mb": 9}),
         Wish(module="monitoring", config={"fail_n": 1}),
     ]
-    outcome = services.change(platform=platform, wishes=iter(wishes), origin=origin())
+    outcome = services.apply(platform=platform, wishes=iter(wishes), origin=origin())
     assert [(step.module, str(step.action)) for step in outcome.plan.steps] == [
         ("messaging", "disable"),
         ("cms", "enable"),
@@ -191,7 +191,7 @@ def test_change__nothing_to_do__writes_nothing(platform: Platform, wish: Wish) -
     given = {"default_trial_days": 30, "api_key": "hunter22"}
     services.enable(platform=platform, module="billing", config=given, origin=origin())
     before = everything_written()
-    outcome = services.change(platform=platform, wishes=[wish], origin=origin())
+    outcome = services.apply(platform=platform, wishes=[wish], origin=origin())
     assert (outcome.change, outcome.plan.steps) == (None, ())
     assert everything_written() == before
 
@@ -241,7 +241,7 @@ REFUSALS: dict[str, tuple[type[Exception], Refused]] = {
     ),
     "one of several blocked": (
         services.Blocked,
-        lambda platform: services.change(
+        lambda platform: services.apply(
             platform=platform,
             wishes=[Wish(module="cms", is_enabled=True), Wish(module="monitoring", is_enabled=False)],
             origin=origin(),
@@ -291,7 +291,7 @@ REFUSALS: dict[str, tuple[type[Exception], Refused]] = {
     ),
     "one of many blocked": (
         services.Blocked,
-        lambda platform: services.change_many(
+        lambda platform: services.apply_many(
             wishes={
                 PlatformFactory().pk: [Wish(module="cms", is_enabled=True)],
                 platform.pk: [Wish(module="customers", is_enabled=False)],
@@ -301,7 +301,7 @@ REFUSALS: dict[str, tuple[type[Exception], Refused]] = {
     ),
     "one of many restricted": (
         PermissionDenied,
-        lambda platform: services.change_many(
+        lambda platform: services.apply_many(
             wishes={platform.pk: [Wish(module="cms", is_enabled=True), Wish(module="dev_tools", config={})]},
             origin=origin(may_switch_restricted=False),
         ),
@@ -340,10 +340,10 @@ def test_change__plan_shown_and_then_overtaken__is_stale_and_shows_the_new_one(p
     enable(platform, "customers")
     before = everything_written()
     with pytest.raises(services.StalePlan) as refused:
-        services.change(platform=platform, wishes=wishes, origin=origin(), digest=shown.digest)
+        services.apply(platform=platform, wishes=wishes, origin=origin(), digest=shown.digest)
     assert [step.module for step in refused.value.plan.steps] == ["billing"]
     assert everything_written() == before
-    services.change(platform=platform, wishes=wishes, origin=origin(), digest=refused.value.plan.digest)
+    services.apply(platform=platform, wishes=wishes, origin=origin(), digest=refused.value.plan.digest)
     assert module_states(platform) == {"customers": True, "billing": True}
 
 
@@ -351,7 +351,7 @@ def test_change__plan_shown_and_something_else_changed__is_not_stale(platform: P
     wishes = [Wish(module="billing", is_enabled=True)]
     shown = services.preview(platform=platform, wishes=wishes)
     enable(platform, "cms")
-    assert services.change(platform=platform, wishes=wishes, origin=origin(), digest=shown.digest).change is not None
+    assert services.apply(platform=platform, wishes=wishes, origin=origin(), digest=shown.digest).change is not None
 
 
 def test_change__precondition__sees_the_locked_platform_and_its_settings(platform: Platform) -> None:
@@ -383,7 +383,7 @@ def test_change__precondition__sees_the_locked_platform_and_its_settings(platfor
 def test_change__restricted_module__is_for_superusers_only(platform: Platform, wish: Wish) -> None:
     before = everything_written()
     with pytest.raises(PermissionDenied) as refused:
-        services.change(platform=platform, wishes=[wish], origin=origin(may_switch_restricted=False))
+        services.apply(platform=platform, wishes=[wish], origin=origin(may_switch_restricted=False))
     assert str(refused.value) == "Only superusers may switch or configure dev_tools."
     assert everything_written() == before
 
@@ -399,11 +399,12 @@ def test_change__restricted_module_that_would_come_along__is_for_superusers_only
 
 
 def test_origin_of_request__token__is_named_and_bound(rf: RequestFactory, ann: User) -> None:
-    token = ApiTokenFactory(user=ann, name="nightly")
+    token = ApiTokenFactory(user=ann, name="nightly", scopes=["admin"])
     request = rf.get("/")
     request.user, request.auth = ann, token
     made = services.origin_of_request(request, Change.Source.API, "why")
     assert (made.actor_id, made.actor_label, made.source, made.reason) == (ann.pk, "ann (token nightly)", "api", "why")
+    assert made.actor_token == token.pk
     assert made.may_switch_restricted is True
 
 
@@ -635,7 +636,7 @@ def test_change__first_of_all__locks_the_platform_and_then_reads(platform: Platf
         connection,
     ) as captured:
         if many:
-            services.change_many(wishes={platform.pk: [Wish(module="cms", is_enabled=True)]}, origin=origin())
+            services.apply_many(wishes={platform.pk: [Wish(module="cms", is_enabled=True)]}, origin=origin())
         else:
             services.enable(platform=platform, module="cms", origin=origin())
     lock, read, *_ = statements(captured)
@@ -662,7 +663,7 @@ def test_change__whatever_the_number_of_modules__takes_as_many_queries(
             services.enable(platform=platform, module="cms", origin=origin())
         # And the change before.
         with django_assert_num_queries(9):
-            services.change(
+            services.apply(
                 platform=platform, wishes=[Wish(module=code, is_enabled=True) for code in codes], origin=origin()
             )
         assert PlatformModule.objects.enabled().count() == 41
@@ -682,11 +683,11 @@ def test_change_many__whatever_the_number_of_platforms__takes_as_many_queries(
 ) -> None:
     platforms = PlatformFactory.create_batch(count)
     with django_assert_num_queries(8):
-        services.change_many(
+        services.apply_many(
             wishes={one.pk: [Wish(module="cms", is_enabled=True)] for one in platforms}, origin=origin()
         )
     with django_assert_num_queries(9):
-        entries = services.change_many(
+        entries = services.apply_many(
             wishes={one.pk: [Wish(module="cms", is_enabled=False)] for one in platforms}, origin=origin()
         )
     assert [entry.platform.pk for entry in entries] == sorted(one.pk for one in platforms)
@@ -699,8 +700,73 @@ def test_change_many__platforms_of_which_some_need_nothing__writes_for_the_other
     other = PlatformFactory()
     enable(platform, "cms")
     wish = [Wish(module="cms", is_enabled=True)]
-    entries = services.change_many(wishes={other.pk: wish, platform.pk: wish, 0: wish}, origin=origin())
+    entries = services.apply_many(wishes={other.pk: wish, platform.pk: wish, 0: wish}, origin=origin())
     assert [(entry.platform.pk, entry.change and entry.change.number) for entry in entries] == [
         (platform.pk, None),
         (other.pk, 1),
     ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_apply__author_deleted_before_it_is_written__is_a_collision_and_writes_nothing(ann: User) -> None:
+    platform = PlatformFactory()
+    before = everything_written()
+
+    def leaves(*_: Any) -> None:
+        User.objects.filter(pk=ann.pk).delete()
+
+    with pytest.raises(services.Collision):
+        services.enable(platform=platform, module="cms", origin=origin(ann), precondition=leaves)
+
+    assert everything_written() == before
+    assert User.objects.filter(pk=ann.pk).exists()
+
+
+@pytest.mark.parametrize(
+    "delete", [lambda p: p.delete(), lambda p: Platform.objects.filter(pk=p.pk).delete()], ids=["row", "queryset"]
+)
+def test_platform__deleted_past_the_service__is_refused_while_it_has_modules(
+    platform: Platform, delete: Callable[[Platform], Any]
+) -> None:
+    enable(platform, "cms")
+    before = everything_written()
+    with pytest.raises(WriteRefused, match="delete_platform"), transaction.atomic():
+        delete(platform)
+    assert everything_written() == before
+
+
+@pytest.mark.parametrize(
+    ("config", "path"),
+    [
+        ({"nope": None}, ("nope",)),
+        ({"address": {"nope": None}}, ("address", "nope")),
+        ({"nope": None, "default_trial_days": 5}, ("nope",)),
+    ],
+)
+def test_configure__null_for_an_unknown_key__is_refused(
+    platform: Platform, config: dict[str, Any], path: tuple[str, ...]
+) -> None:
+    with pytest.raises(InvalidConfig) as refused:
+        services.configure(platform=platform, module="billing", config=config, origin=origin())
+    assert [(error.path, error.code) for error in refused.value.errors] == [(path, "unknown_field")]
+    assert module_states(platform) == {}
+
+
+@pytest.mark.parametrize("config", [{"address": {}}, {"address": {"city": None}}])
+def test_configure__object_in_which_nothing_is_set__changes_nothing(platform: Platform, config: Any) -> None:
+    outcome = services.configure(platform=platform, module="billing", config=config, origin=origin())
+    assert (outcome.plan.steps, outcome.change, module_states(platform)) == ((), None, {})
+
+
+def test_configure__last_key_of_an_object_removed__leaves_no_empty_object(platform: Platform) -> None:
+    for city in ("Wien", None):
+        services.configure(platform=platform, module="billing", config={"address": {"city": city}}, origin=origin())
+    assert row_of(platform, "billing").config == {}
+
+
+def test_apply__precondition_refuses__before_the_config_is_judged(platform: Platform) -> None:
+    def refuse(*_: Any) -> None:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        services.configure(platform=platform, module="cms", config={"nope": 1}, origin=origin(), precondition=refuse)

@@ -1,0 +1,48 @@
+"""The tables that a change reads and writes: today's, or those that a data migration sees."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.apps.registry import Apps
+from django.db.models import Model, QuerySet
+
+from modules.plans import Setting
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The models to work with. Only their fields are used: a migration's models have no methods of ours."""
+
+    platform: type[Model]
+    platform_module: type[Model]
+    history: type[Model]
+    change: type[Model]
+
+    @classmethod
+    def of(cls, apps: Apps) -> "Tables":
+        """Return the models of an app registry."""
+        return cls(
+            platform=apps.get_model("platforms", "Platform"),
+            platform_module=apps.get_model("modules", "PlatformModule"),
+            history=apps.get_model("modules", "HistoricalPlatformModule"),
+            change=apps.get_model("modules", "Change"),
+        )
+
+    def rows_of(self, platform_ids: Iterable[int]) -> dict[int, dict[str, Any]]:
+        """Return the platform modules of these platforms: platform number → module code → row. One query."""
+        found: dict[int, dict[str, Any]] = {platform_id: {} for platform_id in platform_ids}
+        rows: QuerySet[Any] = QuerySet(self.platform_module)
+        for row in rows.filter(platform_id__in=list(found)):
+            found[row.platform_id][row.module_id] = row
+        return found
+
+
+def setting_of(row: Any) -> Setting:
+    """Return what a row of PlatformModule says."""
+    return Setting(
+        is_enabled=row.is_enabled,
+        config=row.config,
+        config_version=row.config_version,
+        secrets={name: kept["fingerprint"] for name, kept in row.secrets.items()},
+    )
