@@ -13,13 +13,12 @@ from typing import Any
 
 from modules import configs
 from modules.configs import Config, InvalidConfig
-from modules.definition import ModuleConfig
+from modules.legacy_showing import shown_entry, shown_setting, shown_switches, sized, type_name
 from modules.plans import Setting, Wish
 from modules.registry import ModuleRegistry
 
 MODULES_KEY = "enabled_modules"
 CONFIG_KEY = "module_config"
-_SHOWN_CHARACTERS = 80
 _BLANK = "A blank text names no module."
 
 
@@ -42,7 +41,8 @@ class Kind(StrEnum):
 class Finding:
     """Something to know about an entry: where it is (`enabled_modules.2`), what it is, and whether it was taken.
 
-    What was not taken is still in the settings. `value` is short, and never a secret.
+    What was not taken is still in the settings. `value` is short, and below `module_config` says no more than
+    `legacy_showing` lets it.
     """
 
     kind: Kind
@@ -95,7 +95,7 @@ def read(settings: Any, registry: ModuleRegistry, standing: Standing | None = No
         reason = "The settings are not an object, so nothing in them has a name."
         return Reading(
             remaining=settings,
-            findings=(Finding(kind=Kind.WRONG_TYPE, path="settings", value=_shown(settings), reason=reason),),
+            findings=(Finding(kind=Kind.WRONG_TYPE, path="settings", value=sized(settings), reason=reason),),
         )
     standing = standing or Standing()
     findings: list[Finding] = []
@@ -129,33 +129,6 @@ def _put(settings: dict[str, Any], key: str, left: Any) -> None:
         settings[key] = left
 
 
-def _shown(value: Any) -> Any:
-    """Return a value as a report can carry it: a scalar as it is, a long text shortened, the rest by its size."""
-    match value:
-        case str():
-            return value if len(value) <= _SHOWN_CHARACTERS else f"{value[:_SHOWN_CHARACTERS]}…"
-        case list():
-            return f"a list of {len(value)}"
-        case dict():
-            return f"an object with {len(value)} keys"
-    return value
-
-
-def _type_name(value: Any) -> str:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "true or false"
-        case int() | float():
-            return "a number"
-        case str():
-            return "a text"
-        case list():
-            return "a list"
-    return "an object"
-
-
 def _normalised(code: str) -> str:
     return code.strip().lower()
 
@@ -187,7 +160,7 @@ class _Switches:
             case dict():
                 entries = [(key, f"{MODULES_KEY}.{key}", key, wanted) for key, wanted in value.items()]
             case _:
-                self._find(Kind.WRONG_TYPE, MODULES_KEY, value, f"A list of codes is wanted, not {_type_name(value)}.")
+                self._find(Kind.WRONG_TYPE, MODULES_KEY, value, f"A list of codes is wanted, not {type_name(value)}.")
                 return [], value
         left: set[Any] = set()
         items: list[_Item] = []
@@ -198,7 +171,7 @@ class _Switches:
                 items.append(_Item(key, path, raw, is_wanted, _normalised(raw)))
         taken = self._taken(items, left)
         if not isinstance(value, list) and (taken or not left):
-            reason = f"A list of codes is wanted, not {_type_name(value)}; its codes were read all the same."
+            reason = f"A list of codes is wanted, not {type_name(value)}; its codes were read all the same."
             self._find(Kind.WRONG_TYPE, MODULES_KEY, value, reason, taken=True)
         on = [item.code for item in taken if item.is_wanted and not self.registry[item.code].is_core]
         return list(dict.fromkeys(on)), self._left(value, left)
@@ -217,14 +190,14 @@ class _Switches:
     def _objection(self, raw: Any, is_wanted: Any) -> tuple[Kind, Any, str] | None:
         """Return what is wrong with an entry, which of its values, and why; None where it can be taken as it is."""
         if not isinstance(raw, str):
-            return Kind.WRONG_TYPE, raw, f"A code is wanted, not {_type_name(raw)}."
+            return Kind.WRONG_TYPE, raw, f"A code is wanted, not {type_name(raw)}."
         code = _normalised(raw)
         if not code:
             return Kind.BLANK, raw, _BLANK
         if code not in self.registry:
             return Kind.UNKNOWN_MODULE, raw, _unknown(code, self.registry)
         if not isinstance(is_wanted, bool):
-            return Kind.WRONG_TYPE, is_wanted, f"True or false is wanted, not {_type_name(is_wanted)}."
+            return Kind.WRONG_TYPE, sized(is_wanted), f"True or false is wanted, not {type_name(is_wanted)}."
         if not is_wanted and self.registry[code].is_core:
             return Kind.CORE, is_wanted, f"{code} is a core module: it is always on."
         if is_wanted and (missing := self.registry.unknown_requirements_of(code)):
@@ -287,7 +260,8 @@ class _Switches:
         self._find(kind, path, value, reason)
 
     def _find(self, kind: Kind, path: str, value: Any, reason: str, *, taken: bool = False) -> None:
-        self.findings.append(Finding(kind=kind, path=path, value=_shown(value), reason=reason, taken=taken))
+        shown = shown_switches(value) if path == MODULES_KEY else shown_entry(value)
+        self.findings.append(Finding(kind=kind, path=path, value=shown, reason=reason, taken=taken))
 
 
 class _Configs:
@@ -301,8 +275,8 @@ class _Configs:
     def read(self, value: Any) -> tuple[dict[str, Config], Any]:
         """Return the configs to set, by module, and what is left of the value."""
         if not isinstance(value, dict):
-            reason = f"An object with a config per module is wanted, not {_type_name(value)}."
-            self._find(Kind.WRONG_TYPE, CONFIG_KEY, _shown(value), reason)
+            reason = f"An object with a config per module is wanted, not {type_name(value)}."
+            self._find(Kind.WRONG_TYPE, CONFIG_KEY, sized(value), reason)
             return {}, value
         codes = {key: _normalised(key) for key in value}
         times = Counter(codes.values())
@@ -312,14 +286,14 @@ class _Configs:
             code, path = codes[key], f"{CONFIG_KEY}.{key}"
             rivals = [value[other] for other in value if codes[other] == code] if times[code] > 1 else []
             if code in self.registry and any(rival != config for rival in rivals):
-                self._find(Kind.CONFLICT, path, _shown(config), f"There are several configs of {code}.")
+                self._find(Kind.CONFLICT, path, sized(config), f"There are several configs of {code}.")
             elif self._is_fit(code, path, config):
                 if code in taken:
                     self._find(
-                        Kind.DUPLICATE, path, _shown(config), f"The config of {code} is there before.", taken=True
+                        Kind.DUPLICATE, path, sized(config), f"The config of {code} is there before.", taken=True
                     )
                 elif key != code:
-                    self._find(Kind.NORMALISED, path, _shown(config), f"Read as {code}.", taken=True)
+                    self._find(Kind.NORMALISED, path, sized(config), f"Read as {code}.", taken=True)
                 taken[code] = config
                 continue
             left[key] = config
@@ -329,11 +303,11 @@ class _Configs:
         """Whether the config can be set; says why not."""
         definition = self.registry.get(code)
         if not code:
-            return self._find(Kind.BLANK, path, _shown(config), _BLANK)
+            return self._find(Kind.BLANK, path, sized(config), _BLANK)
         if definition is None:
-            return self._find(Kind.UNKNOWN_MODULE, path, _shown(config), _unknown(code, self.registry))
+            return self._find(Kind.UNKNOWN_MODULE, path, sized(config), _unknown(code, self.registry))
         if not isinstance(config, dict):
-            return self._find(Kind.WRONG_TYPE, path, _shown(config), f"An object is wanted, not {_type_name(config)}.")
+            return self._find(Kind.WRONG_TYPE, path, sized(config), f"An object is wanted, not {type_name(config)}.")
         schema = definition.config
         stored = self.standing.settings.get(code, Setting())
         try:
@@ -341,35 +315,21 @@ class _Configs:
             configs.validate(schema, stored.config | configs.merge({}, config))
         except InvalidConfig as error:
             for item in error.errors:
-                shown = _shown(_at(config, item.path)) if _is_open(schema, item.path) else None
+                shown = shown_setting(schema, config, item.path)
                 self._find(Kind.INVALID_CONFIG, ".".join((path, *item.path)), shown, item.detail)
             return False
         if configs.load(schema, config) != configs.load(schema, configs.merge({}, config)):
             # Stored configs hold no null: it stands for the default, and here the default is another.
-            return self._find(Kind.INVALID_CONFIG, path, None, "A null in it does not say what the default says.")
+            return self._find(
+                Kind.INVALID_CONFIG, path, sized(config), "A null in it does not say what the default says."
+            )
         clashes = [name for name, value in valid.config.items() if stored.config.get(name, value) != value]
         clashes += [name for name in config if name in stored.secrets]
         for name in clashes:
-            self._find(Kind.CONFLICT, f"{path}.{name}", None, f"{name} was set here since; that decision stands.")
+            shown = shown_setting(schema, config, (name,))
+            self._find(Kind.CONFLICT, f"{path}.{name}", shown, f"{name} was set here since; that decision stands.")
         return not clashes
 
     def _find(self, kind: Kind, path: str, value: Any, reason: str, *, taken: bool = False) -> bool:
         self.findings.append(Finding(kind=kind, path=path, value=value, reason=reason, taken=taken))
         return taken
-
-
-def _at(config: Any, path: tuple[str, ...]) -> Any:
-    """Return what stands at a path; None where the path leads nowhere."""
-    for part in path:
-        if isinstance(config, dict) and part in config:
-            config = config[part]
-        elif isinstance(config, list) and part.isdecimal() and int(part) < len(config):
-            config = config[int(part)]
-        else:
-            return None
-    return config
-
-
-def _is_open(schema: type[ModuleConfig], path: tuple[str, ...]) -> bool:
-    """Whether what stands there may be shown: an unknown key may be a secret's under a wrong name."""
-    return bool(path) and path[0] in schema.model_fields and path[0] not in configs.secret_fields(schema)

@@ -174,11 +174,11 @@ def test_read__config__is_taken_whole_or_stays_whole() -> None:
         }
     }
     assert [(str(f.kind), f.path, f.value, f.taken) for f in reading.findings] == [
-        ("normalised", "module_config.Customers", "an object with 1 keys", True),
+        ("normalised", "module_config.Customers", "an object with 1 key", True),
         ("invalid_config", "module_config.messaging.max_attempts", "x", False),
-        ("invalid_config", "module_config.messaging.no_such_key", None, False),
-        ("wrong_type", "module_config.cms", "a list of 0", False),
-        ("unknown_module", "module_config.inventory", "an object with 1 keys", False),
+        ("invalid_config", "module_config.messaging.no_such_key", "withheld: a number", False),
+        ("wrong_type", "module_config.cms", "a list of 0 items", False),
+        ("unknown_module", "module_config.inventory", "an object with 1 key", False),
     ]
 
 
@@ -186,8 +186,109 @@ def test_read__secret_that_does_not_validate__is_not_shown() -> None:
     reading = read({"module_config": {"billing": {"api_key": "short"}}}, registry)
     assert reading.remaining == {"module_config": {"billing": {"api_key": "short"}}}
     [finding] = reading.findings
-    assert (finding.path, finding.value) == ("module_config.billing.api_key", None)
+    assert (finding.path, finding.value) == ("module_config.billing.api_key", "withheld: a secret")
     assert "short" not in finding.reason
+
+
+PLANTED = "sk_live_123"
+
+
+@pytest.mark.parametrize(
+    ("old", "path", "shown"),
+    [
+        (PLANTED, "settings", "a text of 11 characters"),
+        ({"module_config": PLANTED}, "module_config", "a text of 11 characters"),
+        ({"module_config": [PLANTED]}, "module_config", "a list of 1 item"),
+        ({"module_config": {"billing": PLANTED}}, "module_config.billing", "a text of 11 characters"),
+        ({"module_config": {"billing": 12345678}}, "module_config.billing", "a number"),
+        ({"module_config": {"inventory": PLANTED}}, "module_config.inventory", "a text of 11 characters"),
+        ({"module_config": {"": PLANTED}}, "module_config.", "a text of 11 characters"),
+        (
+            {"module_config": {"billing": {"apikey": PLANTED}}},
+            "module_config.billing.apikey",
+            "withheld: a text of 11 characters",
+        ),
+        (
+            {"module_config": {"billing": {"address": {"api_key": PLANTED}}}},
+            "module_config.billing.address.api_key",
+            "withheld: a text of 11 characters",
+        ),
+        (
+            {"module_config": {"billing": {"address": PLANTED}}},
+            "module_config.billing.address",
+            "withheld: a text of 11 characters",
+        ),
+        (
+            {"module_config": {"billing": {"allowed_currencies": PLANTED}}},
+            "module_config.billing.allowed_currencies",
+            "withheld: a text of 11 characters",
+        ),
+        (
+            {"module_config": {"billing": {"default_trial_days": {"key": PLANTED}}}},
+            "module_config.billing.default_trial_days",
+            "withheld: an object with 1 key",
+        ),
+        ({"module_config": {"billing": {"api_key": [PLANTED]}}}, "module_config.billing.api_key", "withheld: a secret"),
+        (
+            {"module_config": {"customers": {"privacy_due_days": PLANTED * 4}}},
+            "module_config.customers.privacy_due_days",
+            "a text of 44 characters",
+        ),
+        ({"enabled_modules": {"cms": PLANTED}}, "enabled_modules.cms", "a text of 11 characters"),
+    ],
+)
+def test_read__secret_in_a_wrong_place__is_not_shown(old: Any, path: str, shown: str) -> None:
+    reading = read(old, registry)
+    assert [(finding.path, finding.value) for finding in reading.findings] == [(path, shown)]
+    assert PLANTED not in str(reading.findings)
+
+
+@pytest.mark.parametrize(
+    ("config", "path", "shown"),
+    [
+        ({"customers": {"privacy_due_days": "soon"}}, "customers.privacy_due_days", "soon"),
+        ({"customers": {"privacy_due_days": 0}}, "customers.privacy_due_days", 0),
+        (
+            {"customers": {"privacy_due_days": None}, "CUSTOMERS": {"double_opt_in": "x"}},
+            "customers",
+            "an object with 1 key",
+        ),
+        ({"billing": {"stripe_mode": "production"}}, "billing.stripe_mode", "production"),
+        ({"billing": {"address": {"city": 7}}}, "billing.address.city", 7),
+        ({"billing": {"allowed_currencies": ["EUR", "euros"]}}, "billing.allowed_currencies.1", "euros"),
+    ],
+)
+def test_read__wrong_value_at_an_open_place__is_shown(config: Any, path: str, shown: Any) -> None:
+    finding = read({"module_config": config}, registry).findings[0]
+    assert (finding.path, finding.value) == (f"module_config.{path}", shown)
+
+
+def test_read__secret_that_somebody_set_since__is_not_shown() -> None:
+    standing = Standing(settings={"billing": Setting(config={"stripe_mode": "live"}, secrets={"api_key": "0123"})})
+    old = {"module_config": {"billing": {"api_key": "sk_live_123", "stripe_mode": "test"}}}
+    assert [(f.path, f.value) for f in read(old, registry, standing).findings] == [
+        ("module_config.billing.stripe_mode", "test"),
+        ("module_config.billing.api_key", "withheld: a secret"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("switches", "shown"),
+    [
+        ({"customers": True, "analytics": False, "cms": True}, "customers, cms on; analytics off"),
+        ({"customers": True, "cms": "yes"}, "customers on; cms neither"),
+        ({}, "an object with 0 keys"),
+        ({"customers": True} | {f"analytics{' ' * n}": False for n in range(9)}, None),
+    ],
+)
+def test_read__map_of_modules__is_shown_as_what_is_on_and_off(switches: dict[str, Any], shown: str | None) -> None:
+    finding = read({"enabled_modules": switches}, registry).findings[-1]
+    assert (finding.kind, finding.path, finding.taken) == ("wrong_type", "enabled_modules", True)
+    if shown is None:
+        assert len(finding.value) == 81
+        assert finding.value.endswith("…")
+    else:
+        assert finding.value == shown
 
 
 def test_read__config_that_somebody_set_since__stays() -> None:
