@@ -3,18 +3,20 @@
 from argparse import ArgumentParser
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 
 from modules import selectors, services
 from modules.models import Change
 from modules.registry import registry
-from modules.services import Blocked, InvalidConfig, Outcome
+from modules.services import Blocked, Collision, InvalidConfig, Outcome
 from platforms.management.base import (
     OperatorCommand,
     did_you_mean,
     find_platform,
     find_user,
     one_line,
+    shortened,
 )
 from platforms.models import Platform
 from platforms.validators import validate_reason
@@ -25,7 +27,7 @@ def find_module(code: str) -> str:
     if code.isprintable() and selectors.is_known(code):
         return code
     hint = did_you_mean(code, [definition.code for definition in registry])
-    raise CommandError(f"There is no module {one_line(code)}.{hint}")
+    raise CommandError(f"There is no module {shortened(code)}.{hint}")
 
 
 class SwitchCommand(OperatorCommand):
@@ -50,15 +52,18 @@ class SwitchCommand(OperatorCommand):
         raise NotImplementedError
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Switch, and print the steps. Raises CommandError, or ValidationError for a reason that cannot be kept."""
-        validate_reason(options["reason"])
+        """Switch, and print the steps. Raises CommandError."""
+        try:
+            validate_reason(options["reason"])
+        except ValidationError as error:
+            raise CommandError(f"--reason: {' '.join(error.messages)}") from error
         platform = find_platform(options["platform"])
         module = find_module(options["module"])
         origin = services.origin_of_system(
             f"manage.py {self.name}",
             Change.Source.COMMAND,
             options["reason"].strip(),
-            find_user(options["user"]) if options["user"] else None,
+            find_user(options["user"]) if options["user"] is not None else None,
         )
         try:
             outcome = self.switch(
@@ -68,7 +73,7 @@ class SwitchCommand(OperatorCommand):
                 dry_run=options["dry_run"],
                 **({"cascade": options["cascade"]} if "cascade" in options else {}),
             )
-        except (Blocked, InvalidConfig) as error:
+        except (Blocked, Collision, InvalidConfig) as error:
             raise CommandError(one_line(str(error))) from error
         except Platform.DoesNotExist as error:
             raise CommandError(str(error)) from error

@@ -2,12 +2,13 @@
 
 import sys
 import time
+import unicodedata
 from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Any, TextIO
 
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
 from platforms.models import Platform, User
@@ -16,11 +17,31 @@ _PATIENCE_SECONDS = 1.0
 _REDRAW_SECONDS = 0.1
 _BAR_WIDTH = 30
 _NEAR = 200
+_USAGE = "Error: "  # how Django's parser begins what it says of a wrong usage
+_SHORT = 60
+_REPLACEMENT = "\ufffd"
 _INTERRUPTED = 130  # as a shell says it: 128 and the number of SIGINT
 
 
 class OperatorCommand(BaseCommand):
     """A command that fails with one line on stderr and status 1, whatever was wrong with what it was given."""
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        """Return a parser that raises CommandError for a wrong usage: argparse says it in many lines, with status 2."""
+        parser = super().create_parser(prog_name, subcommand, **kwargs)
+        parser.called_from_command_line = False
+        return parser
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        """Run the command as it was typed. What is wrong with that is one line too."""
+        try:
+            super().run_from_argv(argv)
+        except CommandError as error:
+            # What the run itself raises gets here only where --traceback asks for it.
+            if not str(error).startswith(_USAGE):
+                raise
+            self.stderr.write(one_line(f"{argv[1]}: {str(error).removeprefix(_USAGE)}; see --help"))
+            sys.exit(error.returncode)
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         """Run the command. Raises CommandError, also for what the database or a rule refuses."""
@@ -31,7 +52,10 @@ class OperatorCommand(BaseCommand):
         except PermissionDenied as error:
             raise CommandError(one_line(str(error) or "Not permitted.")) from error
         except DatabaseError as error:
-            raise CommandError(f"The database refuses: {one_line(str(error))}") from error
+            raise CommandError(f"The database refuses: {one_line(first_line(str(error)))}") from error
+        except UnicodeError as error:
+            encoding = getattr(error, "encoding", "text")
+            raise CommandError(f"Something here cannot be written or read as {encoding}.") from error
         except OSError as error:
             raise CommandError(one_line(f"{error.filename or 'Input or output'}: {error.strerror or error}")) from error
         except KeyboardInterrupt:
@@ -86,8 +110,23 @@ class Progress:
 
 
 def one_line(text: str) -> str:
-    """Return the text on one line, with nothing in it that a terminal would obey."""
+    """Return the text on one line, with nothing in it that a terminal would obey.
+
+    Bytes that are no UTF-8, which Python keeps as lone surrogates, become the replacement character.
+    """
+    text = "".join(_REPLACEMENT if unicodedata.category(letter) == "Cs" else letter for letter in text)
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+
+
+def first_line(text: str) -> str:
+    """Return what a database says first: below it PostgreSQL quotes the whole row, secrets in old settings too."""
+    return text.strip().partition("\n")[0]
+
+
+def shortened(text: str) -> str:
+    """Return the text on one line, short enough to be part of one."""
+    line = one_line(text)
+    return line if len(line) <= _SHORT else f"{line[:_SHORT]}…"
 
 
 def did_you_mean(name: str, known: list[str]) -> str:
@@ -105,7 +144,7 @@ def find_platform(code: str) -> Platform:
         # Those that begin alike: a few of perhaps a million.
         near = platforms.filter(code__startswith=code[:2]).order_by("code").values_list("code", flat=True)
         hint = did_you_mean(code, list(near[:_NEAR]))
-        raise CommandError(f"There is no platform {one_line(code)}.{hint}")
+        raise CommandError(f"There is no platform {shortened(code)}.{hint}")
     return platform
 
 
@@ -113,7 +152,7 @@ def find_user(username: str) -> User:
     """Return the active user of this name. Raises CommandError."""
     user = User.objects.filter(username=username).first() if username.isprintable() else None
     if user is None:
-        raise CommandError(f"There is no user {one_line(username)}.")
+        raise CommandError(f"There is no user {shortened(username)}.")
     if not user.is_active:
-        raise CommandError(f"{username} is not active.")
+        raise CommandError(f"{one_line(username)} is not active.")
     return user

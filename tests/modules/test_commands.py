@@ -1,12 +1,16 @@
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command, get_commands, load_command_class
-from django.db import OperationalError
+from django.db import IntegrityError, OperationalError
 
 from modules import gate, services
 from modules.models import Change, Module, PlatformModule
@@ -14,6 +18,7 @@ from platforms.management.base import OperatorCommand, Progress
 from platforms.models import Platform, User
 from tests.factories import MembershipFactory, PlatformFactory, UserFactory
 from tests.modules.building import enable, everything_written, origin
+from tests.modules.legacy_accounts import settings_environment
 
 Run = Callable[..., str]
 
@@ -143,7 +148,7 @@ def test_switch__module_that_is_not_installed_any_more__is_refused(
     [
         ("kestrell", "cms", {}, "There is no platform kestrell. Did you mean kestrel?"),
         ("Nowhere At All", "cms", {}, "There is no platform Nowhere At All."),
-        ("a\nb\0\udcff", "cms", {}, "There is no platform a b."),
+        ("a\nb\0\udcff", "cms", {}, "There is no platform a b \ufffd."),
         ("", "cms", {}, "There is no platform ."),
         ("kestrel", "dev-tools", {}, "There is no module dev-tools. Did you mean dev_tools?"),
         ("kestrel", "CMS", {}, "There is no module CMS."),
@@ -151,9 +156,11 @@ def test_switch__module_that_is_not_installed_any_more__is_refused(
         ("kestrel", "cms", {"user": "nobody"}, "There is no user nobody."),
         ("kestrel", "cms", {"user": "no\0body"}, "There is no user no body."),
         ("kestrel", "cms", {"user": "gone"}, "gone is not active."),
-        ("kestrel", "cms", {"reason": "x" * 501}, "A reason has at most 500 characters."),
-        ("kestrel", "cms", {"reason": "a\0b"}, "A reason has no control characters but line feeds."),
-        ("kestrel", "cms", {"reason": "a\udc80b"}, "A reason has no control characters but line feeds."),
+        ("kestrel", "cms", {"user": ""}, "There is no user ."),
+        ("kestrel", "c" * 9000, {}, f"There is no module {'c' * 60}…."),
+        ("kestrel", "cms", {"reason": "x" * 501}, "--reason: A reason has at most 500 characters."),
+        ("kestrel", "cms", {"reason": "a\0b"}, "--reason: No control characters but line feeds here."),
+        ("kestrel", "cms", {"reason": "a\udc80b"}, "--reason: No control characters but line feeds here."),
     ],
 )
 def test_switch__what_is_not_there_or_too_long__is_one_line(
@@ -248,6 +255,7 @@ def legacy_platform(db: None) -> Platform:
 
 
 def test_migrate__report__is_json_with_every_finding(run: Run, legacy_platform: Platform, tmp_path: Path) -> None:
+    PlatformFactory(code="empty", settings={"enabled_modules": []})
     path = tmp_path / "report.json"
     out = run("migrate_enabled_modules", report=str(path))
     assert json.loads(path.read_text()) == {
@@ -271,8 +279,9 @@ def test_migrate__report__is_json_with_every_finding(run: Run, legacy_platform: 
         ],
         "summary": {
             "dry_run": False,
-            "platforms": 2,
+            "platforms": 3,
             "changed": 2,
+            "tidied": 1,
             "modules_switched_on": 3,
             "configs_taken": 1,
             "entries_kept": 1,
@@ -284,7 +293,9 @@ def test_migrate__report__is_json_with_every_finding(run: Run, legacy_platform: 
         "larkspur: enable customers, enable cms, configure cms\n"
         '  kept unknown_module enabled_modules.2 = "inventory": No installed module has this code.\n'
         '  taken normalised enabled_modules.1 = "Customers": Read as customers.\n'
-        "2 platforms looked at, 2 changed; 3 modules switched on, 1 configs taken; 1 entries kept.\n"
+        "empty: no step\n"
+        "3 platforms looked at: 2 changed, 1 only tidied. "
+        "3 modules switched on, 1 configs taken, 1 entries kept.\n"
         "  normalised: 1\n"
         "  unknown_module: 1\n"
     )
@@ -336,6 +347,22 @@ def test_migrate__report_that_cannot_be_written__migrates_nothing(
 ) -> None:
     message = refused("migrate_enabled_modules", report=str(tmp_path / "nowhere" / "report.json"))
     assert message.endswith("No such file or directory")
+    for directory in (str(tmp_path), "", "/", ".."):
+        message = refused("migrate_enabled_modules", report=directory)
+        assert message.startswith("--report takes a file, and ")
+        assert message.endswith(" is a directory.")
+
+
+@pytest.mark.django_db
+def test_migrate__secret_in_a_wrong_place__is_neither_printed_nor_reported(run: Run, tmp_path: Path) -> None:
+    for number, config in enumerate(
+        ("sk_live_top", {"billing": "sk_live_123"}, {"billing": {"address": {"api_key": "sk_live_deep"}}})
+    ):
+        PlatformFactory(code=f"p-{number}", settings={"module_config": config})
+    path = tmp_path / "report.json"
+    out = run("migrate_enabled_modules", report=str(path))
+    assert out.count("  kept ") == len(json.loads(path.read_text())["findings"]) == 3
+    assert "sk_live" not in out + path.read_text()
 
 
 # --- What all of them share ----------------------------------------------------------------------------------------
@@ -351,13 +378,91 @@ def test_command__help__explains_it_and_every_argument(name: str) -> None:
     assert all(action.help for action in parser._actions)
 
 
+def manage(*arguments: str | bytes, **environment: str) -> tuple[int, str, str]:
+    """Run manage.py as a shell does, on the database of the tests; return status, stdout and stderr."""
+    done = subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=settings.BASE_DIR,
+        env={**os.environ, **settings_environment(), **environment},
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+
+
 @pytest.mark.django_db(transaction=True)
-def test_command__from_the_shell__fails_with_one_line_and_status_1(capsys: pytest.CaptureFixture[str]) -> None:
-    command = load_command_class("modules", "enable_module")
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("enable_module", "nowhere", "cms"), "CommandError: There is no platform nowhere."),
+        (
+            ("enable_module", "kestrel"),
+            "enable_module: the following arguments are required: MODULE; see --help",
+        ),
+        (
+            ("disable_module", "kestrel", "cms", "--bogus"),
+            "disable_module: unrecognized arguments: --bogus; see --help",
+        ),
+        (
+            ("show_modules", "--traceback", "--verbosity", "many"),
+            "show_modules: argument -v/--verbosity: invalid int value: 'many'; see --help",
+        ),
+        (("migrate_enabled_modules", "--report"), "migrate_enabled_modules: argument --report: expected one argument;"),
+        (("issue_token", "ann", "--name", b"\xff"), "CommandError: --name: No control characters here."),
+    ],
+)
+def test_command__from_the_shell__fails_with_one_line_and_status_1(
+    platform: Platform, ann: User, arguments: tuple[str | bytes, ...], line: str
+) -> None:
+    status, out, err = manage(*arguments)
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert err.startswith(line)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_command__terminal_that_cannot_show_it__is_told_in_one_line(platform: Platform) -> None:
+    Platform.objects.update(name="Café")
+    assert manage("show_modules", "kestrel", PYTHONIOENCODING="ascii") == (
+        1,
+        "",
+        "CommandError: Something here cannot be written or read as ascii.\n",
+    )
+
+
+ARGUMENTS = [
+    ("show_modules", "?"),
+    ("enable_module", "?", "cms"),
+    ("enable_module", "kestrel", "?"),
+    ("enable_module", "kestrel", "cms", "--reason", "?"),
+    ("enable_module", "kestrel", "cms", "--user", "?"),
+    ("disable_module", "?", "cms"),
+    ("import_platforms", "?"),
+    ("migrate_enabled_modules", "--platform", "?"),
+    ("migrate_enabled_modules", "--batch-size", "?"),
+    ("issue_token", "?"),
+    *(("issue_token", "ann", f"--{name}", "?") for name in ("platform", "scopes", "days", "name")),
+    ("issue_token", "ann", "--platform", "kestrel", "--vendor", "?"),
+    *((name, "?") for name in ("demo", "migrate_enabled_modules")),
+]
+
+
+# What a shell makes of bytes that are no UTF-8; a terminal's control characters; what is too long to be said again.
+@pytest.mark.parametrize("value", ["\udcff", "a\r\x1b[2Jb", "x" * 5000], ids=["bytes", "control", "long"])
+@pytest.mark.parametrize("arguments", ARGUMENTS, ids=" ".join)
+@pytest.mark.django_db(transaction=True)
+def test_command__any_argument_that_is_no_text__is_one_line(
+    platform: Platform, ann: User, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], value: str
+) -> None:
+    before = everything_written()
+    command = load_command_class(get_commands()[arguments[0]], arguments[0])
     with pytest.raises(SystemExit) as raised:
-        command.run_from_argv(["manage.py", "enable_module", "nowhere", "cms"])
-    assert raised.value.code == 1
-    assert capsys.readouterr().err == "CommandError: There is no platform nowhere.\n"
+        command.run_from_argv(["manage.py", *(value if part == "?" else part for part in arguments)])
+    out, err = capsys.readouterr()
+    assert (raised.value.code, out) == (1, "")
+    assert err.endswith("\n")
+    assert err.removesuffix("\n").isprintable()
+    assert everything_written() == before
 
 
 class _Failing(OperatorCommand):
@@ -370,7 +475,17 @@ class _Failing(OperatorCommand):
 @pytest.mark.parametrize(
     ("error", "message", "status"),
     [
-        (OperationalError("no such table:\n  x"), "The database refuses: no such table: x", 1),
+        (OperationalError("no such table: x"), "The database refuses: no such table: x", 1),
+        (
+            IntegrityError("violates x\nDETAIL:  Failing row contains (sk_live_123)."),
+            "The database refuses: violates x",
+            1,
+        ),
+        (
+            UnicodeEncodeError("ascii", "•", 0, 1, "ordinal not in range(128)"),
+            "Something here cannot be written or read as ascii.",
+            1,
+        ),
         (OSError(28, "No space left on device", "/x"), "/x: No space left on device", 1),
         (KeyboardInterrupt(), "Interrupted.", 130),
     ],

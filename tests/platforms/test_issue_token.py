@@ -74,6 +74,11 @@ def test_issue_token__called_from_code_with_a_number__is_taken(operator):
         (["ann", "--days", "soon"], "--days takes a number, not soon."),
         (["ann", "--name", "n" * 101], "--name: Ensure this value has at most 100 characters (it has 101)."),
         (["ann", "--name", ""], "--name: This field cannot be blank."),
+        (["ann", "--name", "\udcff"], "--name: No control characters here."),
+        (["ann", "--name", "a\x1b[2Jb"], "--name: No control characters here."),
+        (["ann", "--platform", ""], "There is no platform ."),
+        (["ann", "--platform", "kestrel", "--vendor", ""], "There is no vendor  on kestrel."),
+        (["ann", "--days", "\udcff\n" + "9" * 99], f"--days takes a number, not \ufffd {'9' * 58}…."),
     ],
 )
 def test_issue_token__mistake__is_one_clear_line(brindle, tidewater, ann, arguments, message):

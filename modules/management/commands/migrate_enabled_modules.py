@@ -11,10 +11,10 @@ from django.apps import apps
 from django.core.management.base import CommandError
 
 from modules import legacy
-from modules.ledger import Tables
 from modules.legacy import Finding, Migrated
 from modules.plans import Action
-from platforms.management.base import OperatorCommand, find_platform, one_line
+from modules.tables import Tables
+from platforms.management.base import OperatorCommand, find_platform, one_line, shortened
 
 _MAX_BATCH = 10_000
 
@@ -26,6 +26,7 @@ class _Summary:
     dry_run: bool
     platforms: int = 0
     changed: int = 0
+    tidied: int = 0
     switched_on: int = 0
     configs: int = 0
     kept: int = 0
@@ -34,7 +35,8 @@ class _Summary:
     def add(self, done: Migrated) -> None:
         """Count a platform."""
         self.platforms += 1
-        self.changed += done.is_changed or bool(done.steps)
+        self.changed += bool(done.steps)
+        self.tidied += done.is_changed and not done.steps
         self.switched_on += sum(step.action is Action.ENABLE for step in done.steps)
         self.configs += done.configs
         self.kept += sum(not finding.taken for finding in done.findings)
@@ -46,6 +48,7 @@ class _Summary:
             "dry_run": self.dry_run,
             "platforms": self.platforms,
             "changed": self.changed,
+            "tidied": self.tidied,
             "modules_switched_on": self.switched_on,
             "configs_taken": self.configs,
             "entries_kept": self.kept,
@@ -58,7 +61,9 @@ class Command(OperatorCommand):
         "Bring what the old system kept in the platforms' settings (enabled_modules, module_config) into rows, with a "
         "change of source migration for each platform. What has one meaning is taken and leaves the settings; all else "
         "(unknown codes, wrong types, configs that do not validate) stays there, untouched, and is listed with its "
-        "reason. It may be interrupted and run again at any time. Findings are no failure: the status is 0."
+        "reason. It may be interrupted and run again at any time. Findings are no failure: the status is 0. In the "
+        "summary, changed platforms have a new change; tidied ones have none, as their settings named nothing that was "
+        "not so already (an empty list, a core module) and only got shorter; kept entries stay in the settings."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -105,8 +110,8 @@ class Command(OperatorCommand):
         if summary.dry_run:
             self.stdout.write("Dry run: nothing was written. This is what would be done.")
         self.stdout.write(
-            f"{summary.platforms} platforms looked at, {summary.changed} changed; "
-            f"{summary.switched_on} modules switched on, {summary.configs} configs taken; {summary.kept} entries kept."
+            f"{summary.platforms} platforms looked at: {summary.changed} changed, {summary.tidied} only tidied. "
+            f"{summary.switched_on} modules switched on, {summary.configs} configs taken, {summary.kept} entries kept."
         )
         for kind, count in sorted(summary.findings.items()):
             self.stdout.write(f"  {kind}: {count}")
@@ -141,8 +146,12 @@ def _report(name: str | None, summary: _Summary) -> Iterator[_Report | None]:
         yield None
         return
     path = Path(name)
+    # Said now, and not when all is migrated and the report has nowhere to go.
+    if path.is_dir():
+        raise CommandError(f"--report takes a file, and {one_line(str(path))} is a directory.")
     part = path.with_name(f"{path.name}.part")
-    with part.open("w", encoding="utf-8") as stream:
+    # A lone surrogate, which some databases keep in JSON, is written as the escape that JSON has for it.
+    with part.open("w", encoding="utf-8", errors="backslashreplace") as stream:
         report = _Report(stream)
         yield report
         report.close(summary)
@@ -161,5 +170,5 @@ def _batch_size(text: str | int) -> int:
     except ValueError:
         size = 0
     if not 1 <= size <= _MAX_BATCH:
-        raise CommandError(f"--batch-size takes a number from 1 to {_MAX_BATCH}, not {one_line(str(text))}.")
+        raise CommandError(f"--batch-size takes a number from 1 to {_MAX_BATCH}, not {shortened(str(text))}.")
     return size

@@ -5,7 +5,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 
 from platforms import services
-from platforms.management.base import OperatorCommand, find_platform, find_user, one_line
+from platforms.management.base import OperatorCommand, find_platform, find_user, shortened
 from platforms.models import Platform, Vendor
 
 
@@ -34,7 +34,7 @@ class Command(OperatorCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         user = find_user(options["username"])
-        platform = find_platform(options["platform"]) if options["platform"] else None
+        platform = find_platform(options["platform"]) if options["platform"] is not None else None
         try:
             _, token = services.issue_token(
                 user=user,
@@ -65,7 +65,7 @@ class Command(OperatorCommand):
             raise CommandError("A vendor is named together with its platform: add --platform.")
         vendor = platform.vendors.filter(code=code).first() if code.isprintable() else None
         if vendor is None:
-            raise CommandError(f"There is no vendor {one_line(code)} on {platform.code}.")
+            raise CommandError(f"There is no vendor {shortened(code)} on {platform.code}.")
         return vendor
 
     @staticmethod
@@ -73,4 +73,4 @@ class Command(OperatorCommand):
         try:
             return int(value)
         except ValueError:
-            raise CommandError(f"--days takes a number, not {value}.") from None
+            raise CommandError(f"--days takes a number, not {shortened(str(value))}.") from None
