@@ -45,3 +45,13 @@ def everything_written() -> dict[str, list[Any]]:
         "changes": list(Change.objects.order_by("pk").values()),
         "revisions": list(Platform.objects.order_by("pk").values_list("pk", "revision")),
     }
+
+
+def row_of(platform: Platform, module: str) -> PlatformModule:
+    """Return the row of a platform's module as it is now."""
+    return PlatformModule.objects.get(platform=platform, module=module)
+
+
+def module_states(platform: Platform) -> dict[str, bool]:
+    """Return what the platform's rows say: module code → on."""
+    return dict(PlatformModule.objects.filter(platform=platform).values_list("module", "is_enabled"))

@@ -231,7 +231,7 @@ def test_audit__long_story__is_complete(platform: Platform, ann: User) -> None:
     assert_audit_is_complete(number)
 
 
-def test_change__earlier_than_the_one_before__is_dated_as_that_one(platform: Platform) -> None:
+def test_apply__earlier_than_the_one_before__is_dated_as_that_one(platform: Platform) -> None:
     enable(platform, "cms", at=AT)
     services.configure(
         platform=platform,
@@ -249,7 +249,7 @@ def test_change__earlier_than_the_one_before__is_dated_as_that_one(platform: Pla
     assert Change.objects.get(platform=other).at == AT - timedelta(days=1)
 
 
-def test_change_many__platforms_of_different_pasts__follow_each_its_own(platform: Platform) -> None:
+def test_apply_many__platforms_of_different_pasts__follow_each_its_own(platform: Platform) -> None:
     other = PlatformFactory()
     enable(platform, "cms", at=AT)
     enable(other, "cms", "analytics", at=AT + timedelta(days=1))
@@ -263,7 +263,7 @@ def test_change_many__platforms_of_different_pasts__follow_each_its_own(platform
         assert_audit_is_complete(one.pk)
 
 
-def test_change_many__more_rows_than_a_batch__are_all_written(db: None) -> None:
+def test_apply_many__more_rows_than_a_batch__are_all_written(db: None) -> None:
     platforms = PlatformFactory.create_batch(120)
     config = {"default_trial_days": 3, "api_key": "hunter22"}
     for wanted in (True, False):
@@ -286,7 +286,7 @@ class _PowerCut(Exception):
     "table", ["platform_modules", "platform_modules_history", "modules_change", "platforms_platform"]
 )
 @pytest.mark.parametrize("many", [False, True])
-def test_change__fails_at_any_table__leaves_nothing_written(platform: Platform, table: str, many: bool) -> None:
+def test_apply__fails_at_any_table__leaves_nothing_written(platform: Platform, table: str, many: bool) -> None:
     enable(platform, "cms")
     wishes = [Wish(module="billing", is_enabled=True)]
     both = {PlatformFactory().pk: wishes, platform.pk: wishes}
