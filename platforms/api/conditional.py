@@ -33,17 +33,21 @@ class ConditionalMixin:
     # Actions, beside every PUT and PATCH, that need If-Match.
     if_match_required: frozenset[str] = frozenset()
 
+    def require_if_match(self) -> None:
+        """Raise PreconditionRequired where the write must say what it saw, and does not."""
+        if "If-Match" not in self.request.headers and self.if_match_is_required():  # type: ignore[attr-defined]
+            raise PreconditionRequired
+
     def check_if_match(self, current: str) -> None:
         """Refuse a write whose If-Match does not name the current tag.
 
         Raises PreconditionFailed, or PreconditionRequired for a PUT or PATCH without it (and for any other action that
         the view names in `if_match_required`). Weak tags never match: the comparison is the strong one.
         """
+        self.require_if_match()
         request: Request = self.request  # type: ignore[attr-defined]
         header = request.headers.get("If-Match")
         if header is None:
-            if self.if_match_is_required():
-                raise PreconditionRequired
             return
         tags = parse_etags(header)
         if "*" not in tags and current not in tags:

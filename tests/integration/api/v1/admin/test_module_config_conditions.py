@@ -53,6 +53,25 @@ def test_write__digest_of_a_plan_that_is_no_longer_so__is_409(kestrel_on, as_scr
         assert errors(response, 409) == [(None, "stale_plan")]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("patch", BILLING, {"config": {"default_trial_days": -1}}),
+        ("put", BILLING, {"config": {"nothing": 1}}),
+        ("put", ONE, {"modules": {"billing": {"config": {"nothing": 1}}}}),
+    ],
+)
+def test_write__if_match_missing_or_stale__is_told_before_what_is_wrong(
+    kestrel_on, as_script, unchanged, method, path, body
+):
+    write = getattr(as_script, method)
+    with unchanged():
+        assert errors(write(path, body), 428) == [(None, "precondition_required")]
+        assert errors(write(path, {"nothing": 1}), 428) == [(None, "precondition_required")]
+        assert errors(write(path, body, headers={"If-Match": '"0"'}), 412) == [(None, "precondition_failed")]
+        assert errors(write(path, body, headers={"If-Match": '"1"'}), 400)
+
+
 WRITES = [
     ("put", ONE, {"modules": {"cms": {"is_enabled": True}}}, True),
     ("put", BILLING, {"config": {"default_trial_days": 30}}, True),
