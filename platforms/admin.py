@@ -235,7 +235,7 @@ class PlatformAdmin(ScopedAdmin):
 
     def delete_model(self, request: HttpRequest, obj: Platform) -> None:
         """Delete through the service, which writes down that it was done, and by whom."""
-        services.delete_platform(platform=obj, actor=Actor.of(request))
+        services.delete_platform(platform=obj, actor=Actor.of(request), source="admin")
 
 
 @admin.register(Vendor)

@@ -26,7 +26,7 @@ before_platform_delete: list[BeforePlatformDelete] = []
 
 
 @transaction.atomic
-def delete_platform(*, platform: Platform, actor: Actor, source: str = "admin", reason: str = "") -> None:
+def delete_platform(*, platform: Platform, actor: Actor, source: str, reason: str = "") -> None:
     """Delete a platform and all that is on it, after everybody in `before_platform_delete` had their turn.
 
     source: from where: `admin`, `api`, `command`. Raises Platform.DoesNotExist if it is gone already. Whether the actor

@@ -7,7 +7,7 @@ from django.core.exceptions import PermissionDenied
 from rest_framework import exceptions
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
-from modules.services import Blocked, InvalidConfig, StalePlan
+from modules.services import Blocked, Collision, InvalidConfig, StalePlan
 from platforms.api.errors import Refused
 
 
@@ -25,6 +25,8 @@ def as_api_errors(module: str | None = None) -> Iterator[None]:
     except StalePlan as error:
         detail = ErrorDetail(str(error), code="stale_plan")
         raise Refused({module: [detail]} if module else detail) from error
+    except Collision as error:
+        raise Refused(str(error)) from error
     except InvalidConfig as error:
         found = []
         for item in error.errors:

@@ -4,18 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from rest_framework import serializers
-from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.exceptions import ErrorDetail, NotFound, ValidationError
 
 from modules import selectors
-from modules.api.fields import (
-    AnyField,
-    ConfigField,
-    DigestField,
-    ReasonField,
-    StrictBooleanField,
-)
+from modules.api.fields import AnyField, ConfigField, DigestField
 from modules.models import Change
 from modules.plans import Action, Wish
+from platforms.api.fields import ReasonField, StrictBooleanField
 from platforms.api.serializers import StrictSerializerMixin
 
 MAX_MODULES = 500
@@ -128,11 +123,21 @@ class ChangeSerializer(serializers.ModelSerializer):
 
 
 class DifferenceSerializer(serializers.Serializer):
-    """One key that a version changed; of a secret its fingerprints."""
+    """One key that a version changed; of a secret `{"fingerprint": "…"}`, which is all that history has."""
 
-    key = serializers.CharField(help_text="`is_enabled`, `config.<path>` or `secrets.<name>`.")
+    key = serializers.CharField(help_text="`is_enabled` or `config.<path>`; `config.<name>` for a secret too.")
     old = AnyField(help_text="Null where it was not set.")
     new = AnyField(help_text="Null where it is no longer set.")
+
+    def to_representation(self, instance: selectors.Difference) -> dict[str, Any]:
+        """Return the difference; a secret stands among the config, which is where it is written."""
+        shown = super().to_representation(instance)
+        kind, _, name = shown["key"].partition(".")
+        if kind == "secrets":
+            shown["key"] = f"config.{name}"
+            for side in ("old", "new"):
+                shown[side] = None if shown[side] is None else {"fingerprint": shown[side]}
+        return shown
 
 
 class HistoryEntrySerializer(serializers.Serializer):
@@ -189,18 +194,21 @@ class WantedModuleSerializer(StrictSerializerMixin, serializers.Serializer):
 
 
 class WantedModulesField(serializers.DictField):
-    """What is wanted of each module, by its code."""
+    """What is wanted of each module, by its code.
+
+    A module that there is not is a 404, as it is in an address.
+    """
 
     child = WantedModuleSerializer()
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        """Return the wishes; raise ValidationError with an error for every code that names no module."""
+        """Return the wishes; raise NotFound with an error for every code that names no module."""
         if isinstance(data, Mapping):
             if len(data) > MAX_MODULES:
                 raise ValidationError(f"At most {MAX_MODULES} modules at once.", code="too_many")
             if unknown := selectors.unknown_among(data):
-                error = ErrorDetail("There is no module of this code.", code="unknown_module")
-                raise ValidationError({code: [error] for code in unknown})
+                error = ErrorDetail("There is no module of this code.", code=NotFound.default_code)
+                raise NotFound({f"{self.field_name}.{code}": [error] for code in unknown})
         return super().to_internal_value(data)
 
 

@@ -119,6 +119,14 @@ class Schema(AutoSchema):
     def _get_error_response_examples(self) -> list[Any]:
         return []
 
+    def _get_request_body(self, direction: Direction = "request") -> dict[str, Any] | None:
+        said = getattr(self.view, "delete_serializer_class", None)
+        if self.method != "DELETE" or said is None or not said().fields:
+            return super()._get_request_body(direction)
+        # drf-spectacular gives DELETE no body.
+        schema = self.resolve_serializer(said, direction).ref
+        return {"content": {media_type: {"schema": schema} for media_type in self.map_parsers()}}
+
     def _get_response_bodies(self, direction: Direction = "response") -> dict[str, Any]:
         bodies = super()._get_response_bodies(direction=direction)
         if direction != "response":

@@ -11,6 +11,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from platforms import services
+from platforms.api.fields import ReasonField
 from platforms.models import ApiToken, Membership, Platform, User, Vendor
 
 
@@ -92,6 +93,16 @@ class StrictModelSerializer(StrictSerializerMixin, serializers.ModelSerializer):
             setattr(instance, name, value)
         instance.save(update_fields=list(validated_data))
         return instance
+
+
+class DeleteSerializer(StrictSerializerMixin, serializers.Serializer):
+    """What may be said about a deletion: nothing."""
+
+
+class DeletePlatformSerializer(DeleteSerializer):
+    """What may be said about the deletion of a platform, which is its last change."""
+
+    reason = ReasonField()
 
 
 class PlatformSerializer(StrictModelSerializer):

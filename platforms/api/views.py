@@ -13,6 +13,7 @@ from platforms import services
 from platforms.access import Right
 from platforms.api.filters import PlatformFilter
 from platforms.api.serializers import (
+    DeletePlatformSerializer,
     IssuedTokenSerializer,
     IssueTokenSerializer,
     MembershipSerializer,
@@ -36,10 +37,11 @@ class PlatformViewSet(ResourceViewSet):
     ordering = ("code",)
     lookup_field = "code"
     lookup_url_kwarg = "platform"
+    delete_serializer_class = DeletePlatformSerializer
 
-    def perform_destroy(self, row: Platform) -> None:
+    def perform_destroy(self, row: Platform, said: Mapping[str, Any]) -> None:
         """Delete the platform and all that is on it."""
-        services.delete_platform(platform=row, actor=self.actor, source="api")
+        services.delete_platform(platform=row, actor=self.actor, source="api", reason=said["reason"])
 
 
 class VendorViewSet(ResourceViewSet):

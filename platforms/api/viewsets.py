@@ -19,6 +19,7 @@ from platforms import access
 from platforms.access import Actor, Right
 from platforms.api.conditional import ConditionalMixin, digest_tag
 from platforms.api.errors import Refused
+from platforms.api.serializers import DeleteSerializer
 from platforms.models import Platform
 
 
@@ -61,11 +62,11 @@ class BaseViewSet(ConditionalMixin, viewsets.GenericViewSet):
 
     @cached_property
     def dry_run(self) -> bool:
-        """Whether a write is only tried: `?dry_run=true`. Raises ValidationError for anything but true and false."""
-        value = self.request.query_params.get("dry_run", "false")
-        if value not in ("true", "false"):
-            raise ValidationError({"dry_run": "Say true or false."}, code="invalid")
-        return value == "true"
+        """Whether a write is only tried: `?dry_run=true`. Raises ValidationError for anything but one true or false."""
+        values = self.request.query_params.getlist("dry_run") or ["false"]
+        if len(values) > 1 or values[0] not in ("true", "false"):
+            raise ValidationError({"dry_run": "Say true or false, once."}, code="invalid")
+        return values[0] == "true"
 
     @cached_property
     def actor(self) -> Actor:
@@ -105,6 +106,8 @@ class ResourceViewSet(BaseViewSet):
     """
 
     is_nested: ClassVar[bool] = True
+    # What the body of a DELETE may say.
+    delete_serializer_class: ClassVar[type[DeleteSerializer]] = DeleteSerializer
 
     def get_queryset(self) -> QuerySet[Any]:
         """Return the rows that may be acted on here."""
@@ -164,7 +167,9 @@ class ResourceViewSet(BaseViewSet):
         with self.writing():
             row = self.find_locked()
             self.check_if_match(digest_tag(self.represent(row)))
-            self.perform_destroy(row)
+            said = self.delete_serializer_class(data=request.data)
+            said.is_valid(raise_exception=True)
+            self.perform_destroy(row, said.validated_data)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @property
@@ -204,6 +209,6 @@ class ResourceViewSet(BaseViewSet):
         """Save what was validated, and return it."""
         return serializer.save(platform=self.platform) if self.is_nested else serializer.save()
 
-    def perform_destroy(self, row: Model) -> None:
-        """Delete the row."""
+    def perform_destroy(self, row: Any, said: Mapping[str, Any]) -> None:
+        """Delete the row. said: what the body said, as `delete_serializer_class` has it."""
         row.delete()

@@ -142,7 +142,7 @@ def test_story__from_the_catalogue_to_the_history__over_http(script: Script) -> 
     assert [(change["key"], change["old"]) for change in history[1]["diff"]] == [
         ("config.address.country", None),
         ("config.default_trial_days", None),
-        ("secrets.api_key", None),
+        ("config.api_key", None),
     ]
     changes = script.send("GET", "platforms/kestrel/changes/?page_size=2")
     assert [row["number"] for row in changes.json()["results"]] == [3, 2]

@@ -110,14 +110,15 @@ def test_changes__user_is_deleted__stay(kestrel, as_admin, as_operator, ann):
 def test_platform__deleted__leaves_a_last_change_and_its_history(kestrel_on, as_operator):
     services.configure(platform=kestrel_on, module="billing", config={"api_key": "sk_test_123"}, origin=origin())
     key = kestrel_on.pk
-    response = as_operator.delete("/api/v1/admin/platforms/kestrel/", headers={"X-Request-ID": "farewell"})
+    reason = {"reason": "Contract ended"}
+    response = as_operator.delete("/api/v1/admin/platforms/kestrel/", reason, headers={"X-Request-ID": "farewell"})
     assert response.status_code == 204
     assert not Platform.objects.exists()
     assert not PlatformModule.objects.exists()
 
     first, second, last = Change.objects.filter(platform=key).order_by("number")
     assert (last.number, last.platform_code, last.actor_label, last.source) == (3, "kestrel", "root", "api")
-    assert last.request_id == "farewell"
+    assert (last.request_id, last.reason) == ("farewell", "Contract ended")
     modules = ["billing", "customers", "messaging", "subscriptions"]
     assert last.steps == [{"module": code, "action": "delete", "cause": "platform deleted"} for code in modules]
     history = PlatformModule.history.filter(platform=key)

@@ -296,7 +296,8 @@ def test_put_platform__configs_that_do_not_fit__are_400_with_every_path(kestrel,
         ]
 
 
-def test_put_platform__unknown_modules__are_400_each(kestrel, as_script, unchanged):
+def test_put_platform__unknown_modules__are_404_each(kestrel, as_script, unchanged):
     with unchanged():
         response = want(as_script, {"nothing": {"is_enabled": True}, "cms": {"is_enabled": True}, "Cms": {}})
-        assert errors(response, 400) == [("modules.nothing", "unknown_module"), ("modules.Cms", "unknown_module")]
+        assert errors(response, 404) == [("modules.nothing", "not_found"), ("modules.Cms", "not_found")]
+        assert response.json()["type"] == "client_error"

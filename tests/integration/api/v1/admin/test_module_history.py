@@ -35,14 +35,23 @@ def test_history__versions__say_who_why_and_what_changed(kestrel, as_script):
         [
             ("config.allowed_currencies", None, ["SEK", "EUR"]),
             ("config.default_trial_days", 30, None),
-            ("secrets.api_key", first_mark, second_mark),
+            ("config.api_key", {"fingerprint": first_mark}, {"fingerprint": second_mark}),
         ],
         [
             ("config.address.city", None, "Kiel"),
             ("config.default_trial_days", None, 30),
-            ("secrets.api_key", None, first_mark),
+            ("config.api_key", None, {"fingerprint": first_mark}),
         ],
         [("is_enabled", False, True)],
+    ]
+
+
+def test_history__secret_taken_away__is_null(kestrel, as_script):
+    configure(as_script, {"api_key": KEY})
+    mark = PlatformModule.objects.get(module="billing").secrets["api_key"]["fingerprint"]
+    configure(as_script, {"api_key": None})
+    assert as_script.get(f"{BILLING}history/").json()["results"][0]["diff"] == [
+        {"key": "config.api_key", "old": {"fingerprint": mark}, "new": None}
     ]
 
 
