@@ -145,6 +145,13 @@ def test_body__wrong_type_in_any_field__is_never_a_server_error(kestrel, as_oper
         assert errors(response)[0] == "validation_error"
 
 
+def test_body__very_many_errors__are_told_up_to_a_hundred(kestrel, as_operator):
+    response = as_operator.post(VENDORS, {f"{number:05}": 1 for number in range(90_000)})
+    assert response.status_code == 400
+    unknown = [(f"{number:05}", "unknown_field") for number in range(98)]
+    assert errors(response) == ["validation_error", ("code", "required"), ("name", "required"), *unknown]
+
+
 @pytest.mark.parametrize("size", [1024 * 1024 + 1, 3 * 1024 * 1024])
 def test_body__over_a_mebibyte__is_413(kestrel, as_operator, size):
     response = as_operator.post(VENDORS, b'{"code": "' + b"a" * (size - 12) + b'"}', content_type=JSON)
@@ -184,7 +191,7 @@ def test_body__any_charset_named__is_read_as_utf8(kestrel, as_operator, charset)
 # --- Errors of no view -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["/api/", "/api/v1/", "/api/v2/admin/", "/api/v1/nowhere", "/api/v1/admin/%00/x/"])
+@pytest.mark.parametrize("path", ["/api/", "/api/v1/", "/api/v2/admin/", "/api/v1/nowhere"])
 @pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete", "options"])
 @pytest.mark.parametrize("debug", [True, False])
 def test_path__that_leads_nowhere__is_404_in_shape(db, settings, path, method, debug):
@@ -318,6 +325,24 @@ def test_if_match__no_right_or_no_row__comes_first(kestrel, tidewater, as_viewer
     assert as_viewer.patch(f"{LIST}tidewater/", {"name": "New"}).status_code == 404
 
 
+# --- Deletions -------------------------------------------------------------------------------------------------------
+
+
+def test_delete__any_key_in_the_body__is_refused_and_nothing_deleted(brindle, vic, token_of, as_operator):
+    paths = [
+        f"{VENDORS}brindle/",
+        f"{ONE}members/{vic.memberships.get().pk}/",
+        f"{ONE}tokens/{token_of('read').pk}/",
+    ]
+    for path in paths:
+        response = as_operator.delete(path, {"reason": "Why not", "force": True})
+        assert response.status_code == 400
+        assert errors(response) == ["validation_error", ("reason", "unknown_field"), ("force", "unknown_field")]
+        assert as_operator.get(path).status_code == 200
+        assert as_operator.delete(path, {}).status_code == 204
+        assert as_operator.get(path).status_code == 404
+
+
 # --- Dry runs --------------------------------------------------------------------------------------------------------
 
 
@@ -346,9 +371,12 @@ def test_dry_run__delete__answers_alike_and_writes_nothing(brindle, as_operator)
         assert as_operator.get(path).status_code == 200
 
 
-@pytest.mark.parametrize("value", ["", "1", "True", "yes", "truefalse", "%00"])
+@pytest.mark.parametrize(
+    "value",
+    ["", "1", "True", "yes", "truefalse", "true&dry_run=false", "false&dry_run=true", "true&dry_run=true", "&dry_run="],
+)
 @pytest.mark.parametrize(("method", "path"), [("post", VENDORS), ("patch", ONE), ("delete", ONE)])
-def test_dry_run__neither_true_nor_false__is_400(kestrel, as_operator, value, method, path):
+def test_dry_run__not_one_true_or_false__is_400(kestrel, as_operator, value, method, path):
     response = getattr(as_operator, method)(f"{path}?dry_run={value}", FERN, headers={"If-Match": "*"})
     assert response.status_code == 400
     assert errors(response) == ["validation_error", ("dry_run", "invalid")]
@@ -366,44 +394,3 @@ def test_create__row_made_meanwhile__is_409(kestrel, as_operator, monkeypatch):
     assert response.status_code == 409
     assert errors(response) == ["client_error", (None, "conflict")]
     assert not Vendor.objects.exists()
-
-
-# --- The document ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("query", ["", "?format=json", "?format=json&version=%0A&lang=%0A", "?lang=" + "x" * 600])
-def test_schema__is_served(db, query):
-    response = Client().get(f"/api/v1/schema/{query}")
-    assert response.status_code == 200
-    assert b"3.1.0" in response.content
-    assert b"/api/v1/admin/platforms/{platform}/vendors/{vendor}/" in response.content
-
-
-def test_schema__says_the_conventions_on_every_operation(db):
-    paths = Client().get("/api/v1/schema/?format=json").json()["paths"]
-    operations = [(method, operation) for path in paths.values() for method, operation in path.items()]
-    assert len({operation["operationId"] for _, operation in operations}) == len(operations)
-    for method, operation in operations:
-        parameters = {parameter["name"]: parameter for parameter in operation["parameters"]}
-        assert {"X-Request-ID"} < set(parameters)
-        assert {"401", "403", "500"} < set(operation["responses"])
-        assert ("dry_run" in parameters) is (method != "get")
-        assert ("If-None-Match" in parameters) is (method == "get")
-        assert parameters.get("If-Match", {}).get("required", False) is (method in ("put", "patch"))
-        assert ("428" in operation["responses"]) is (method in ("put", "patch"))
-        assert ("409" in operation["responses"]) is (method != "get")
-
-
-def test_docs__page__has_nothing_inline_and_nothing_from_elsewhere(db):
-    page = Client().get("/api/v1/docs/")
-    assert page.status_code == 200
-    text = page.content.decode()
-    assert "<style" not in text
-    assert "style=" not in text
-    assert "<script>" not in text
-    assert "http://" not in text.replace("http://testserver", "")
-    assert "https://" not in text
-    assert "unsafe" not in page["Content-Security-Policy"]
-    script = Client().get("/api/v1/docs/?script=")
-    assert script["Content-Type"].startswith("application/javascript")
-    assert b"/api/v1/schema/" in script.content

@@ -1,0 +1,137 @@
+"""What the API says of itself: valid OpenAPI 3.1, and true."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from jsonschema import Draft202012Validator
+
+from tests.factories import MembershipFactory, PlatformFactory, VendorFactory
+from tests.modules.building import enable
+
+ADMIN = "/api/v1/admin/"
+LISTS = {
+    "modules/",
+    "platforms/",
+    "platforms/{platform}/vendors/",
+    "platforms/{platform}/members/",
+    "platforms/{platform}/tokens/",
+    "platforms/{platform}/changes/",
+    "module-config/",
+    "module-config/{platform}/",
+    "module-config/{platform}/{module}/history/",
+}
+
+
+@pytest.fixture
+def document(db) -> dict[str, Any]:
+    return Client().get("/api/v1/schema/?format=json").json()
+
+
+def keys(value):
+    if isinstance(value, dict):
+        return set(value).union(*map(keys, value.values()))
+    return set().union(*map(keys, value)) if isinstance(value, list) else set()
+
+
+def answer_schema(document, path):
+    schema = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    return {**schema, "components": document["components"]}
+
+
+def is_list(document, schema):
+    if "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        return "results" in schema["properties"]
+    return schema["type"] == "array"
+
+
+def test_schema__no_word_of_an_older_openapi__is_left(document):
+    Draft202012Validator.check_schema({"$defs": document["components"]["schemas"]})
+    assert "nullable" not in keys(document)
+
+
+def test_schema__pages__always_have_both_links(document):
+    pages = {name: page for name, page in document["components"]["schemas"].items() if name.startswith("Paginated")}
+    assert pages
+    for page in pages.values():
+        assert page["required"] == ["next", "previous", "results"]
+        assert [page["properties"][link]["type"] for link in ("next", "previous")] == [["string", "null"]] * 2
+
+
+def test_schema__every_answer_to_a_reader__is_as_described(
+    document, kestrel_on, brindle, ann, vic, token_of, as_operator
+):
+    enable(kestrel_on, "cms")
+    enable(PlatformFactory(code="quarry"), "cms")
+    vendor = VendorFactory(platform=kestrel_on)
+    tokens = [token_of("read"), token_of("write")]
+    member = MembershipFactory(platform=kestrel_on, vendor=vendor)
+    ids = {"members": member.pk, "tokens": tokens[0].pk}
+    seen = set()
+    for path, operations in document["paths"].items():
+        if not path.startswith(ADMIN) or "get" not in operations:
+            continue
+        resource = path.split("/")[6] if "{id}" in path else ""
+        of = {"platform": "kestrel", "module": "cms", "vendor": brindle.code, "number": 1, "id": ids.get(resource)}
+        url = path.format(**of)
+        schema = answer_schema(document, path)
+        listed = is_list(document, schema)
+        for answer in as_operator.get(url), as_operator.get(url, {"page_size": 1}):
+            assert answer.status_code == 200
+            Draft202012Validator(schema).validate(answer.json())
+            assert not listed or answer.json()
+        if listed:
+            seen.add(path.removeprefix(ADMIN))
+            page = answer.json()
+            while isinstance(page, dict) and page["next"]:
+                page = as_operator.get(page["next"]).json()
+                Draft202012Validator(schema).validate(page)
+                assert len(page["results"]) == 1
+    assert seen == LISTS
+
+
+def test_schema__deletions__say_what_their_body_may_say(document):
+    delete = document["paths"][f"{ADMIN}platforms/{{platform}}/"]["delete"]
+    schema = delete["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    assert set(document["components"]["schemas"][schema]["properties"]) == {"reason"}
+    assert "required" not in delete["requestBody"]
+    assert "requestBody" not in document["paths"][f"{ADMIN}platforms/{{platform}}/vendors/{{vendor}}/"]["delete"]
+
+
+@pytest.mark.parametrize("query", ["", "?format=json", "?format=json&version=%0A&lang=%0A", "?lang=" + "x" * 600])
+def test_schema__is_served(db, query):
+    response = Client().get(f"/api/v1/schema/{query}")
+    assert response.status_code == 200
+    assert b"3.1.0" in response.content
+    assert b"/api/v1/admin/platforms/{platform}/vendors/{vendor}/" in response.content
+
+
+def test_schema__says_the_conventions_on_every_operation(db):
+    paths = Client().get("/api/v1/schema/?format=json").json()["paths"]
+    operations = [(method, operation) for path in paths.values() for method, operation in path.items()]
+    assert len({operation["operationId"] for _, operation in operations}) == len(operations)
+    for method, operation in operations:
+        parameters = {parameter["name"]: parameter for parameter in operation["parameters"]}
+        assert {"X-Request-ID"} < set(parameters)
+        assert {"401", "403", "500"} < set(operation["responses"])
+        assert ("dry_run" in parameters) is (method != "get")
+        assert ("If-None-Match" in parameters) is (method == "get")
+        assert parameters.get("If-Match", {}).get("required", False) is (method in ("put", "patch"))
+        assert ("428" in operation["responses"]) is (method in ("put", "patch"))
+        assert ("409" in operation["responses"]) is (method != "get")
+
+
+def test_docs__page__has_nothing_inline_and_nothing_from_elsewhere(db):
+    page = Client().get("/api/v1/docs/")
+    assert page.status_code == 200
+    text = page.content.decode()
+    assert "<style" not in text
+    assert "style=" not in text
+    assert "<script>" not in text
+    assert "http://" not in text.replace("http://testserver", "")
+    assert "https://" not in text
+    assert "unsafe" not in page["Content-Security-Policy"]
+    script = Client().get("/api/v1/docs/?script=")
+    assert script["Content-Type"].startswith("application/javascript")
+    assert b"/api/v1/schema/" in script.content
