@@ -6,7 +6,9 @@ from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-_CODE = re.compile(r"\A[a-z][a-z0-9_]{0,49}\Z")
+# Of modules, in addresses too.
+CODE_PATTERN = "[a-z][a-z0-9_]{0,49}"
+_CODE = re.compile(rf"\A{CODE_PATTERN}\Z")
 _VERSION = re.compile(r"\A[0-9]+(?:\.[0-9]+){0,2}\Z")
 
 

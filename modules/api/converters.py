@@ -3,11 +3,13 @@
 from django.urls import register_converter
 from django.urls.converters import StringConverter
 
+from modules.definition import CODE_PATTERN
+
 
 class ModuleConverter(StringConverter):
-    """The code of a module; a little wider than `ModuleDefinition` has it, so that the view answers near misses."""
+    """The code of a module, as its definition may have it."""
 
-    regex = "[a-z0-9][a-z0-9_-]*"
+    regex = CODE_PATTERN
 
 
 register_converter(ModuleConverter, "module")
