@@ -7,15 +7,16 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
+from itertools import islice
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from modules import gate, legacy, services
@@ -25,7 +26,7 @@ from modules.registry import registry
 from platforms.models import Platform
 from tests.factories import PlatformFactory
 from tests.modules.building import definition, everything_written, origin
-from tests.modules.legacy_accounts import assert_nothing_is_lost, settings_of, snapshot
+from tests.modules.legacy_accounts import assert_nothing_is_lost, settings_environment, settings_of, snapshot
 
 DUMP = Path(__file__).parent.parent / "data" / "legacy_platforms.jsonl"
 LINES = [json.loads(line) for line in DUMP.read_text().splitlines()]
@@ -107,13 +108,9 @@ ODD_LINES: dict[int, tuple[set[str], dict[str, Any] | None, set[tuple[str, str]]
 }
 
 
-def import_dump(prefix: str = "", copies: int = 1) -> None:
-    """Import the dump, with another prefix before each code where it is wanted."""
-    Platform.objects.bulk_create(
-        Platform(**line | {"code": f"{prefix}{f'{copy}-' if copies > 1 else ''}{line['code']}"})
-        for copy in range(copies)
-        for line in LINES
-    )
+def import_dump(prefix: str = "") -> None:
+    """Import the dump, with a prefix before each code where it is wanted."""
+    Platform.objects.bulk_create(Platform(**line | {"code": prefix + line["code"]}) for line in LINES)
 
 
 def migrate(**options: Any) -> dict[str, legacy.Migrated]:
@@ -139,7 +136,9 @@ def test_dump__migrated__has_these_findings_and_counts() -> None:
     assert Counter(f.value for f in findings if f.kind is legacy.Kind.UNKNOWN_MODULE) == UNKNOWN_CODES
     assert sum(each.configs for each in done.values()) == 58
     assert PlatformModule.objects.filter(is_enabled=True).count() == 278
-    assert Change.objects.count() == Platform.objects.filter(revision=1).count()
+    assert Change.objects.count() == Platform.objects.filter(revision=1).count() == 99
+    assert sum(bool(each.steps) for each in done.values()) == 99
+    assert sum(each.is_changed and not each.steps for each in done.values()) == 13
     assert set(Change.objects.values_list("source", "actor_label", "reason")) == {
         ("migration", "tests", "Taken over from the platform's old settings.")
     }
@@ -295,42 +294,101 @@ def test_migrate__platform_that_the_database_refuses__is_named_and_holds_up_no_o
     assert list(Platform.objects.order_by("code").values_list("revision", flat=True)) == [1, 0, 1]
 
 
-def _database_url() -> str:
-    """Return the URL of the database that the tests run on, for another process."""
-    name = str(connection.settings_dict["NAME"])
+def refuse_shorter_settings() -> None:
+    """Have the database refuse settings out of which `enabled_modules` was taken. To be called while it is empty."""
+    table = Platform._meta.db_table
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute(
+                f"CREATE TRIGGER refuse BEFORE UPDATE OF settings ON {table} BEGIN SELECT RAISE(ABORT, 'refused'); END"
+            )
+        else:
+            cursor.execute(f"ALTER TABLE {table} ADD CONSTRAINT refuse CHECK (settings ? 'enabled_modules')")
+
+
+@pytest.mark.django_db
+def test_migrate__settings_that_cannot_be_written__take_the_rows_and_the_change_back() -> None:
+    refuse_shorter_settings()
+    old = {"enabled_modules": ["cms"], "module_config": {"billing": {"api_key": "sk-live-0123456789"}}}
+    PlatformFactory(code="kestrel", settings=old)
+    before = everything_written(), snapshot()
+    done = migrate()["kestrel"]
+    assert (done.steps, done.is_changed) == ((), False)
+    assert [(str(finding.kind), finding.path, finding.taken) for finding in done.findings] == [
+        ("refused", "settings", False)
+    ]
+    # PostgreSQL quotes the row that it refuses.
+    assert "sk-live" not in str(done)
+    assert (everything_written(), snapshot()) == before
+    assert not PlatformModule.objects.exists()
+
+
+def wait_until_somebody_waits() -> None:
+    """Return when another connection waits for what this one has locked."""
+    deadline = time.monotonic() + 30
     if connection.vendor == "sqlite":
-        return f"sqlite:///{name}"
-    return urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}").geturl()
+        time.sleep(0.3)  # SQLite shows nobody who waits; and who waits for its one lock has read nothing yet.
+        return
+    with connection.cursor() as cursor:
+        while time.monotonic() < deadline:
+            cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+            if cursor.fetchone() == (True,):
+                return
+            time.sleep(0.01)
+    raise TimeoutError("Nobody waits.")
 
 
-def _start_command() -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
-        [sys.executable, "manage.py", "migrate_enabled_modules", "--batch-size", "3"],
-        cwd=settings.BASE_DIR,
-        env={**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings.test", "DATABASE_URL": _database_url()},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
+def migrate_on_a_connection_of_its_own() -> dict[str, legacy.Migrated]:
+    try:
+        return migrate()
+    finally:
+        connection.close()
 
 
 @pytest.mark.django_db(transaction=True)
-def test_command__killed_again_and_again__ends_as_if_it_never_was() -> None:
-    import_dump("x-", copies=3)
+@pytest.mark.parametrize(
+    ("edited", "remaining", "on"),
+    [
+        ({"enabled_modules": ["cms"], "note": "new"}, {"note": "new"}, {"monitoring", "cms"}),
+        ({"enabled_modules": ["customers"]}, {}, {"monitoring", "customers"}),
+        ({"note": "new"}, {"note": "new"}, {"monitoring"}),
+    ],
+)
+def test_migrate__settings_that_are_edited_meanwhile__are_read_as_they_are_then(
+    edited: dict[str, Any], remaining: dict[str, Any], on: set[str]
+) -> None:
+    platform = PlatformFactory(settings={"enabled_modules": ["cms"]})
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            Platform.objects.filter(pk=platform.pk).update(settings=edited)
+            migrated = pool.submit(migrate_on_a_connection_of_its_own)
+            wait_until_somebody_waits()
+        migrated.result(timeout=60)
+    platform.refresh_from_db()
+    assert platform.settings == remaining
+    assert gate.state_of(platform).enabled == on
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("platforms_before_the_kill", [1, 50])
+def test_command__killed__goes_on_as_if_it_never_was(platforms_before_the_kill: int) -> None:
+    import_dump("x-")
     call_command("migrate_enabled_modules", stdout=StringIO())
-    import_dump("y-", copies=3)
-    own = Change.objects.filter(platform_code__startswith="y-")
-    total = Change.objects.count()
-    for enough in (1, total // 3, total // 2):
-        process = _start_command()
-        deadline = time.monotonic() + 60
-        while own.count() < enough and time.monotonic() < deadline:
-            time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        assert process.returncode == -signal.SIGKILL
-        assert enough <= own.count() < total
-    finished = _start_command()
-    _, errors = finished.communicate(timeout=60)
-    assert (finished.returncode, errors) == (0, b"")
+    import_dump("y-")
+    own, total = Change.objects.filter(platform_code__startswith="y-"), Change.objects.count()
+    with subprocess.Popen(
+        [sys.executable, "-u", "manage.py", "migrate_enabled_modules", "--batch-size", "1"],
+        cwd=settings.BASE_DIR,
+        env={**os.environ, **settings_environment()},
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        # A platform is named when it is committed; by now the next one is in the middle of being written.
+        named = (line for line in process.stdout if line.startswith(b"y-"))
+        assert len(list(islice(named, platforms_before_the_kill))) == platforms_before_the_kill
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    assert 0 < own.count() < total
+    call_command("migrate_enabled_modules", stdout=StringIO())
     assert own.count() == total
     assert snapshot("y-") == snapshot("x-")
