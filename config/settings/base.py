@@ -145,6 +145,7 @@ REST_FRAMEWORK = {
 }
 DRF_STANDARDIZED_ERRORS = {
     "EXCEPTION_HANDLER_CLASS": "platforms.api.errors.ExceptionHandler",
+    "EXCEPTION_FORMATTER_CLASS": "platforms.api.errors.ExceptionFormatter",
     # In DEBUG too: the one error shape, everywhere.
     "ENABLE_IN_DEBUG_FOR_UNHANDLED_EXCEPTIONS": True,
 }

@@ -1,5 +1,7 @@
 """The one shape of an API error: `{"type", "errors": [{"code", "detail", "attr"}]}`, from wherever it comes."""
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from django.core.exceptions import (
@@ -11,13 +13,18 @@ from django.core.exceptions import (
 )
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.http.multipartparser import MultiPartParserError
+from drf_standardized_errors.formatter import ExceptionFormatter as StandardExceptionFormatter
 from drf_standardized_errors.handler import ExceptionHandler as StandardExceptionHandler
+from drf_standardized_errors.types import Error
 from rest_framework import exceptions, status
+from rest_framework.exceptions import ErrorDetail
 from rest_framework.fields import get_error_detail
 from rest_framework.settings import api_settings
 
 from platforms.api.parsers import RequestTooLarge
 from platforms.json_input import JSONInputError
+
+MAX_ERRORS = 100
 
 
 class Refused(exceptions.APIException):
@@ -65,12 +72,29 @@ class ExceptionHandler(StandardExceptionHandler):
                 return exceptions.ParseError()
         return super().convert_known_exceptions(exc)
 
-    def format_exception(self, exc: exceptions.APIException) -> dict[str, Any]:
-        """Return the body; an error of no field in particular has the attr null."""
-        data = super().format_exception(exc)
-        for error in data["errors"]:
-            error["attr"] = _field_path(error["attr"])
-        return data
+
+class ExceptionFormatter(StandardExceptionFormatter):
+    """Says what is wrong, one entry an error, in the order of what was sent.
+
+    Of very many errors the first are told: what has 100,000 unknown keys deserves no answer several times its size.
+    """
+
+    def get_errors(self) -> list[Error]:
+        """Return the errors; one of no field in particular has the attr null."""
+        return list(islice(_flat(self.exc.detail), MAX_ERRORS))
+
+
+def _flat(detail: Any, attr: str | None = None) -> Iterator[Error]:
+    match detail:
+        case ErrorDetail():
+            yield Error(str(detail.code), str(detail), _field_path(attr))
+        case dict():
+            for key, value in detail.items():
+                yield from _flat(value, f"{attr}.{key}" if attr else str(key))
+        case list():
+            for index, item in enumerate(detail):
+                is_leaf = isinstance(item, ErrorDetail)
+                yield from _flat(item, attr if is_leaf else f"{attr}.{index}" if attr else str(index))
 
 
 def _field_path(attr: str | None) -> str | None:
