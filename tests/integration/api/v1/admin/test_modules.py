@@ -108,7 +108,7 @@ def test_catalogue__module_that_is_gone__is_shown_as_not_installed(as_viewer, le
     assert list(by_code(as_viewer.get(LIST)))[-1] == left_behind
 
 
-@pytest.mark.parametrize("code", ["nothing", "Billing", "billing-2", "-", "a" * 300, "%00", "é"])
+@pytest.mark.parametrize("code", ["nothing", "Billing", "billing-2", "-", "a" * 300, "é"])
 def test_retrieve__unknown_or_junk__is_404(as_viewer, code):
     response = as_viewer.get(f"{LIST}{code}/")
     assert response.status_code == 404
