@@ -14,10 +14,11 @@ from django.db import IntegrityError, OperationalError
 
 from modules import gate, services
 from modules.models import Change, Module, PlatformModule
+from modules.registry import registry
 from platforms.management.base import OperatorCommand, Progress
 from platforms.models import Platform, User
 from tests.factories import MembershipFactory, PlatformFactory, UserFactory
-from tests.modules.building import enable, everything_written, origin
+from tests.modules.building import definition, enable, everything_written, origin
 from tests.modules.legacy_accounts import settings_environment
 
 Run = Callable[..., str]
@@ -140,6 +141,16 @@ def test_switch__module_that_is_not_installed_any_more__is_refused(
 ) -> None:
     assert refused("enable_module", "kestrel", "gone") == "gone is not installed."
     assert refused("disable_module", "kestrel", "gone") == "gone is not installed."
+
+
+@pytest.mark.django_db(transaction=True)
+def test_enable__what_the_rows_would_point_at_has_gone__is_one_line(
+    refused: Callable[..., str], platform: Platform
+) -> None:
+    # Registered, but not in the table of modules: the row's foreign key fails when the change is committed.
+    with registry.register_temporarily(definition("unmirrored")):
+        message = refused("enable_module", "kestrel", "unmirrored")
+    assert message.startswith("Something that this change points at is missing: ")
 
 
 @pytest.mark.parametrize("command", ["enable_module", "disable_module"])
