@@ -1,9 +1,11 @@
 """Dry runs, digests and If-Match: nobody writes what they have not seen."""
 
 import pytest
+from rest_framework.test import APIRequestFactory, force_authenticate
 
 from modules import services
-from platforms.models import Platform
+from modules.api.viewsets import ModuleStateViewSet
+from platforms.models import Platform, User
 from tests.integration.api.v1.admin.answers import BILLING, KEY, ONE, answer, errors
 from tests.modules.building import origin
 
@@ -95,3 +97,21 @@ def test_write__if_match__must_name_the_revision(kestrel_on, as_script, unchange
     assert (answer(response)["revision"], response["ETag"]) == (3, '"3"')
     if not is_required:
         answer(write(path, body))
+
+
+class AuthorGoesViewSet(ModuleStateViewSet):
+    """Under the lock, the author of the change is deleted."""
+
+    def check_revision(self, platform, settings):
+        User.objects.filter(pk=self.actor.user_id).delete()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_write__author_is_gone_when_it_is_written__is_409(kestrel, ann, unchanged):
+    request = APIRequestFactory().post("/", {})
+    force_authenticate(request, user=ann)
+    with unchanged():
+        response = AuthorGoesViewSet.as_view({"post": "enable"})(request, platform="kestrel", module="cms")
+    assert response.status_code == 409
+    assert [(error["attr"], error["code"]) for error in response.data["errors"]] == [(None, "conflict")]
+    assert User.objects.filter(pk=ann.pk).exists()
