@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command, get_commands, load_command_class
-from django.db import IntegrityError, OperationalError
+from django.db import DataError, IntegrityError, OperationalError, connection, transaction
 
 from modules import gate, services
 from modules.models import Change, Module, PlatformModule
@@ -326,6 +326,20 @@ def test_migrate__dry_run__reports_the_same_and_writes_nothing(
     assert foreseen == done
     reports = [json.loads((tmp_path / name).read_text()) for name in ("dry.json", "done.json")]
     assert reports[0]["findings"] == reports[1]["findings"]
+
+
+@pytest.mark.django_db
+def test_migrate__lone_surrogate_in_old_settings__is_reported_as_json_has_it(run: Run, tmp_path: Path) -> None:
+    settings = {"enabled_modules": ["a\ud800"]}
+    if connection.vendor == "postgresql":
+        # Here no settings can hold one.
+        with pytest.raises(DataError), transaction.atomic():
+            PlatformFactory(settings=settings)
+        return
+    PlatformFactory(settings=settings)
+    path = tmp_path / "report.json"
+    assert 'kept unknown_module enabled_modules.0 = "a\ufffd": ' in run("migrate_enabled_modules", report=str(path))
+    assert json.loads(path.read_text())["findings"][0]["value"] == "a\ud800"
 
 
 def test_migrate__one_platform__leaves_the_others(run: Run, legacy_platform: Platform) -> None:
