@@ -28,7 +28,8 @@ class OperatorCommand(BaseCommand):
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         """Return a parser that raises CommandError for a wrong usage: argparse says it in many lines, with status 2."""
-        parser = super().create_parser(prog_name, subcommand, **kwargs)
+        # A word cut short could be another option than the one that was meant: --force for --force-color.
+        parser = super().create_parser(prog_name, subcommand, allow_abbrev=False, **kwargs)
         parser.called_from_command_line = False
         return parser
 

@@ -430,6 +430,10 @@ def manage(*arguments: str | bytes, **environment: str) -> tuple[int, str, str]:
             "disable_module: unrecognized arguments: --bogus; see --help",
         ),
         (
+            ["disable_module", "kestrel", "cms", "--force"],
+            "disable_module: unrecognized arguments: --force; see --help",
+        ),
+        (
             ("show_modules", "--traceback", "--verbosity", "many"),
             "show_modules: argument -v/--verbosity: invalid int value: 'many'; see --help",
         ),
