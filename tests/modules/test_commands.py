@@ -430,7 +430,7 @@ def manage(*arguments: str | bytes, **environment: str) -> tuple[int, str, str]:
             "disable_module: unrecognized arguments: --bogus; see --help",
         ),
         (
-            ["disable_module", "kestrel", "cms", "--force"],
+            ("disable_module", "kestrel", "cms", "--force"),
             "disable_module: unrecognized arguments: --force; see --help",
         ),
         (
