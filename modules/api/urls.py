@@ -4,7 +4,7 @@ from typing import Any
 
 from django.urls import path
 
-from modules.api import converters  # noqa: F401  (registers <module:…>)
+from modules import converters  # noqa: F401  (registers <module:…>)
 from modules.api.viewsets import (
     CatalogueViewSet,
     ChangeViewSet,

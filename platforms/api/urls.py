@@ -4,7 +4,7 @@ from typing import Any
 
 from django.urls import path
 
-from platforms.api import converters  # noqa: F401  (registers <code:…>)
+from platforms import converters  # noqa: F401  (registers <code:…>)
 from platforms.api.views import MembershipViewSet, PlatformViewSet, TokenViewSet, VendorViewSet
 
 MANY: dict[str, Any] = {"get": "list", "post": "create"}
