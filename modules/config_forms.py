@@ -33,7 +33,7 @@ REMOVE_PREFIX = "remove"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class ConfigSetting:
     """One field of a config: where it stands, what it is called, what its JSON Schema says, what it is by default."""
 
     path: tuple[str, ...]
@@ -68,7 +68,7 @@ class Group:
 
     title: str = ""
     description: str = ""
-    settings: tuple[Setting, ...] = ()
+    settings: tuple[ConfigSetting, ...] = ()
     path: tuple[str, ...] = field(default=())
 
 
@@ -86,7 +86,7 @@ def _groups(
     group: Group,
     above: tuple[type[BaseModel], ...],
 ) -> Iterator[Group]:
-    own: list[Setting] = []
+    own: list[ConfigSetting] = []
     below: list[Group] = []
     for name, info in model.model_fields.items():
         part, is_optional = _resolved(node["properties"].get(info.alias or name, {}), defs)
@@ -98,7 +98,7 @@ def _groups(
             below += _groups(inner, part, defs, default, heading, (*above, inner))
         else:
             own.append(
-                Setting(
+                ConfigSetting(
                     path=path,
                     label=label,
                     description=description,
@@ -144,7 +144,7 @@ def at(values: Any, path: Iterable[str]) -> Any:
 
 
 def patch_of(
-    settings: Iterable[Setting],
+    settings: Iterable[ConfigSetting],
     *,
     shown_values: Mapping[str, Any],
     given: Mapping[tuple[str, ...], Any],
@@ -226,7 +226,7 @@ class ConfigForm(forms.Form):
         for setting in self.settings:
             self._add(setting)
 
-    def _add(self, setting: Setting) -> None:
+    def _add(self, setting: ConfigSetting) -> None:
         value = at(self.values, setting.path)
         made = field_for(setting.node, is_optional=setting.is_optional, default=setting.default, value=value)
         made.label = setting.label
@@ -343,4 +343,4 @@ def rows_of(schema: type[ModuleConfig], values: Mapping[str, Any]) -> list[dict[
     ]
 
 
-__all__ = ["ConfigForm", "Group", "SecretField", "Setting", "at", "groups_of", "is_same", "patch_of", "rows_of"]
+__all__ = ["ConfigForm", "ConfigSetting", "Group", "SecretField", "at", "groups_of", "is_same", "patch_of", "rows_of"]

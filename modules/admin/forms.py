@@ -13,7 +13,7 @@ from modules import configs
 from modules.admin.places import Place
 from modules.admin.proposals import Proposal, Unreadable, seal, unseal
 from modules.config_fields import CheckField, ChoicesField
-from modules.config_forms import ConfigForm, Setting, at, is_same
+from modules.config_forms import ConfigForm, ConfigSetting, at, is_same
 from modules.plans import Wish
 from platforms import json_input
 from platforms.validators import MAX_REASON, validate_reason
@@ -161,7 +161,7 @@ class ModuleForm(ConfigForm):
             if group.settings
         ]
 
-    def _row(self, setting: Setting) -> dict[str, Any]:
+    def _row(self, setting: ConfigSetting) -> dict[str, Any]:
         bound: BoundField = self[setting.name]
         row: dict[str, Any] = {
             "field": bound,
