@@ -7,7 +7,7 @@ the schema to say: a field only reads.
 import json
 import re
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django import forms
@@ -88,8 +88,11 @@ class DecimalField(forms.DecimalField):
 
     @staticmethod
     def same(one: Any, other: Any) -> bool:
-        """Whether two stored values are the same number: 1.5 and 1.50 are."""
-        return None not in (one, other) and Decimal(str(one)) == Decimal(str(other))
+        """Whether two values are the same number: 1.5 and 1.50 are; what is no number is the same as nothing."""
+        try:
+            return None not in (one, other) and Decimal(str(one)) == Decimal(str(other))
+        except InvalidOperation:
+            return False  # one of them is no number: stored under an earlier schema, or sent by no page of ours
 
 
 class CheckField(forms.BooleanField):

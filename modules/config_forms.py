@@ -318,7 +318,11 @@ def _says_the_same(made: forms.Field, old: Any, new: Any) -> bool:
             return old is None and new is False
         case ChoicesField():
             # The order in which boxes stand says nothing.
-            return len(old or ()) == len(new or ()) and all(entry in (old or ()) for entry in new or ())
+            return (
+                isinstance(old or [], list)
+                and len(old or ()) == len(new or ())
+                and all(entry in (old or ()) for entry in new or ())
+            )
         case _:
             return False
 
