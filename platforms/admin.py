@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group
 from django.db.models import Count, ForeignKey, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.forms import ModelChoiceField, ModelForm
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.utils import timezone
@@ -19,8 +19,8 @@ from django.utils.safestring import SafeString
 
 from platforms import services
 from platforms.access import Actor, Right
-from platforms.admin_base import ScopedAdmin
-from platforms.admin_forms import ApiTokenForm, GuardedForm, PlatformForm, UsernameField
+from platforms.admin_base import GuardedAdmin, ScopedAdmin
+from platforms.admin_forms import ApiTokenForm, GuardedForm, PlatformForm, ReasonForm, UsernameField
 from platforms.admin_panels import Column, Panel
 from platforms.models import ApiToken, Membership, Platform, User, Vendor
 
@@ -52,15 +52,13 @@ def count_of(queryset: QuerySet, path: str) -> Coalesce:
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin):
+class UserAdmin(GuardedAdmin, DjangoUserAdmin):
     """Who can log in. Only superusers come here: everybody else names people by their username."""
 
     list_display = ("username", "full_name", "email", "access", "status", "platforms", "last_seen")
     list_filter = ("is_active", "is_staff", "is_superuser")
     search_fields = ("username", "first_name", "last_name", "email")
     filter_horizontal = ()
-    list_per_page = 50
-    show_full_result_count = False
     fieldsets = (
         (None, {"fields": ("username", "password")}),
         ("Person", {"fields": ("first_name", "last_name", "email")}),
@@ -148,6 +146,7 @@ class PlatformAdmin(ScopedAdmin):
     ordering = ("name",)
     date_hierarchy = None
     change_form_template = "admin/platforms/platform/change_form.html"
+    delete_confirmation_template = "admin/platforms/platform/delete_confirmation.html"
 
     panels: ClassVar[list[Panel]] = []
     columns: ClassVar[list[Column]] = []
@@ -233,9 +232,23 @@ class PlatformAdmin(ScopedAdmin):
             ]
         return super().render_change_form(request, context, add, change, form_url, obj)
 
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Ask why, too; where the answer cannot be kept, ask again."""
+        form = ReasonForm(request.POST or None)
+        if form.is_bound and not form.is_valid():
+            # Django deletes whenever anything was sent, and asks where nothing was.
+            request.POST = QueryDict()
+        return super().delete_view(request, object_id, {"reason_form": form, **(extra_context or {})})
+
     def delete_model(self, request: HttpRequest, obj: Platform) -> None:
         """Delete through the service, which writes down that it was done, and by whom."""
-        services.delete_platform(platform=obj, actor=Actor.of(request), source="admin")
+        form = ReasonForm(request.POST)
+        form.is_valid()
+        services.delete_platform(
+            platform=obj, actor=Actor.of(request), source="admin", reason=form.cleaned_data["reason"]
+        )
 
 
 @admin.register(Vendor)
@@ -246,8 +259,8 @@ class VendorAdmin(ScopedAdmin):
     list_display = ("name", "code", "platform", "status", "members", "created")
     list_filter = ("platform", "is_active")
     list_select_related = ("platform",)
-    search_fields = ("code", "name")
-    search_help_text = "Name or code"
+    search_fields = ("code", "name", "platform__code")
+    search_help_text = "Name, code or platform's code"
     ordering = ("name",)
     autocomplete_fields = ("platform",)
 
@@ -297,8 +310,8 @@ class MembershipAdmin(ScopedAdmin):
     list_display = ("user", "role_pill", "platform", "vendor", "created")
     list_filter = ("role", "platform")
     list_select_related = ("user", "platform", "vendor")
-    search_fields = ("user__username", "user__first_name", "user__last_name", "user__email")
-    search_help_text = "Username, name or e-mail"
+    search_fields = ("user__username", "user__first_name", "user__last_name", "user__email", "platform__code")
+    search_help_text = "Username, name, e-mail or platform's code"
     ordering = ("platform__name", "user__username")
     autocomplete_fields = ("user", "platform", "vendor")
 
@@ -354,8 +367,8 @@ class ApiTokenAdmin(ScopedAdmin):
     list_display = ("name", "status", "reach", "scope_names", "expires", "created_by", "prefix")
     list_filter = ("platform",)
     list_select_related = ("platform", "vendor", "user")
-    search_fields = ("name", "token_key", "user__username")
-    search_help_text = "Name, prefix or username"
+    search_fields = ("name", "token_key", "user__username", "platform__code")
+    search_help_text = "Name, prefix, username or platform's code"
     ordering = ("-created",)
     autocomplete_fields = ("platform", "vendor")
 

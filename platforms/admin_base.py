@@ -1,27 +1,31 @@
 """The base of every tenant model's admin: `platforms.access` decides what staff see, choose and change."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import Any, ClassVar, cast
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.exceptions import NotRegistered
-from django.contrib.admin.utils import unquote
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.utils import get_fields_from_path, unquote
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import FieldDoesNotExist, PermissionDenied, ValidationError
-from django.db import router, transaction
+from django.db import IntegrityError, router, transaction
 from django.db.models import Field, ForeignKey, Model, QuerySet
 from django.db.models.fields.related import RelatedField
 from django.forms import BaseModelFormSet, ModelChoiceField, ModelForm
 from django.forms import Field as FormField
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 
 from platforms import access
 from platforms.access import Actor, Right
+from platforms.admin_forms import BeatenForm
 
-# What may follow the name of a declared lookup: a comparison of that very field, never a path to another table.
-_COMPARISON = re.compile(r"\A(?:__(?:id|pk))?(?:__(?:exact|in|isnull|lt|lte|gt|gte))?\Z")
+# How many choices a filter shows.
+MOST_CHOICES = 30
+# What may follow the name of a column: a comparison of that very column, never a path to another table.
+_COMPARISONS = "(?:__(?:exact|isnull|lt|lte|gt|gte))?"
 
 
 def may(request: HttpRequest, right: Right, row: Model | None = None) -> bool:
@@ -41,22 +45,108 @@ def may(request: HttpRequest, right: Right, row: Model | None = None) -> bool:
     return answers[key]
 
 
+def row_number(text: str) -> int | None:
+    """Return the number of a row that an address or a form names; None for what is none that a table could hold."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
+
+
 def is_tenant_model(model: type[Model]) -> bool:
     """Whether the model's rows belong to a platform."""
     return hasattr(model, "tenant_path")
 
 
 class ScopedRelatedFilter(admin.RelatedFieldListFilter):
-    """A filter by a related row that offers only the rows that the asking person may see."""
+    """A filter by a related row that offers only the rows that the asking person may see.
+
+    Where they are too many to be read, it offers none but the chosen one, and says that there is a search.
+    """
+
+    template = "admin/platforms/scoped_filter.html"
+    is_cut = False
 
     def field_choices(self, field: RelatedField, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[Any]:
         """Return the choices in scope, in their admin's order."""
         related = field.related_model
         rows = related._default_manager.order_by(*self.field_admin_ordering(field, request, model_admin))
-        return [(row.pk, str(row)) for row in access.scope(Actor.of(request), rows, Right.VIEW)]
+        rows = access.scope(Actor.of(request), rows, Right.VIEW)
+        choices = [(row.pk, str(row)) for row in rows[: MOST_CHOICES + 1]]
+        self.is_cut = len(choices) > MOST_CHOICES
+        if not self.is_cut:
+            return choices
+        chosen = row_number((self.lookup_val or [""])[-1])
+        return [(row.pk, str(row)) for row in rows.filter(pk=chosen)] if chosen is not None else []
+
+    def has_output(self) -> bool:
+        """Whether there is anything to choose, or to say."""
+        return self.is_cut or super().has_output()
 
 
-class ScopedAdmin(admin.ModelAdmin):
+class GuardedAdmin(admin.ModelAdmin):
+    """The base of every admin here: what an address or a form says that nobody meant is answered in words."""
+
+    list_per_page = 50
+    show_full_result_count = False
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """Allow what the list's own filters ask; an address reaches no other column.
+
+        Django would let anybody who sees the list probe every column of the table, character by character.
+        """
+        return any(
+            lookup.startswith(name) and re.fullmatch(comparisons, lookup[len(name) :])
+            for name, comparisons in self._askable(request)
+        )
+
+    def _askable(self, request: HttpRequest | None) -> Iterator[tuple[str, str]]:
+        """Yield each column that the address may filter by, with the comparisons that may follow its name."""
+        for item in self.get_list_filter(request) if request else self.list_filter:
+            if not isinstance(item, (str, tuple)):
+                yield getattr(item, "parameter_name", ""), ""
+                continue
+            name = str(item if isinstance(item, str) else item[0])
+            field = get_fields_from_path(self.model, name)[-1]
+            if isinstance(field, RelatedField):
+                yield name, f"__{field.target_field.name}__exact|__isnull"
+            else:
+                yield name, _COMPARISONS
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
+        """Apply an action to the rows that are named; where something is named that is no key of a row, do nothing."""
+        try:
+            for key in request.POST.getlist(ACTION_CHECKBOX_NAME):
+                self.opts.pk.clean(key, None)
+        except ValidationError:
+            messages.error(request, "There is no such row. Nothing was done.")
+            return HttpResponseRedirect(request.get_full_path())
+        return super().response_action(request, queryset)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show or save a row; where the database refuses it for what somebody else saved meanwhile, say so in the form.
+
+        Between the form's look and the save there is no lock on a row that is not there yet: the table's constraint has
+        the last word, and by then everything of this save is rolled back.
+        """
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except IntegrityError:
+            request.__dict__["_beaten"] = True
+            return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def get_form(
+        self, request: HttpRequest, obj: Any | None = None, change: bool = False, **kwargs: Any
+    ) -> type[ModelForm]:
+        """Return the form; after a collision one that says so and saves nothing."""
+        form = super().get_form(request, obj, change=change, **kwargs)
+        return type(form.__name__, (BeatenForm, form), {}) if request.__dict__.get("_beaten") else form
+
+
+class ScopedAdmin(GuardedAdmin):
     """Admin of a tenant model: rights come from `platforms.access`, never from Django's model permissions.
 
     A subclass says which right shows a row and which changes it. A foreign row and a missing one are the same: they are
@@ -68,10 +158,6 @@ class ScopedAdmin(admin.ModelAdmin):
     # Who may add and delete, where that differs from who may change.
     add_right: ClassVar[Right | None] = None
     delete_right: ClassVar[Right | None] = None
-    # What the address of a list may filter by, besides its `list_filter`.
-    allowed_lookups: ClassVar[Sequence[str]] = ()
-    list_per_page = 50
-    show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """Return the rows that the asking person may see."""
@@ -91,7 +177,8 @@ class ScopedAdmin(admin.ModelAdmin):
             key = self.opts.pk.to_python(object_id)
         except ValidationError:
             return  # no key of this model at all: what looks it up next does not find it
-        list(self.model._base_manager.select_for_update(no_key=True).filter(pk=key).values_list("pk"))
+        # Without an order: it could join other tables, whose rows would be locked too.
+        list(self.model._base_manager.select_for_update(no_key=True).filter(pk=key).order_by().values_list("pk"))
 
     # --- who may -------------------------------------------------------------------------------------------------
 
@@ -155,21 +242,6 @@ class ScopedAdmin(admin.ModelAdmin):
             return (item, ScopedRelatedFilter)
         return item
 
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        """Allow what the lists' own filters ask and what is declared; an address reaches no other column.
-
-        Django would let anybody who sees the list probe every column of the table, character by character.
-        """
-        names = [*self.allowed_lookups, self.date_hierarchy or ""]
-        for item in self.get_list_filter(request) if request else self.list_filter:
-            if isinstance(item, str):
-                names.append(item)
-            elif isinstance(item, tuple):
-                names.append(item[0])
-            else:
-                names.append(getattr(item, "parameter_name", ""))
-        return any(lookup.startswith(name) and _COMPARISON.match(lookup[len(name) :]) for name in names if name)
-
     def autocomplete_label(self, row: Model) -> str:
         """Return what an autocomplete shows for the row."""
         return str(row)
@@ -211,9 +283,9 @@ class ScopedAutocomplete(AutocompleteJsonView):
         if not isinstance(source_admin, ScopedAdmin):
             return rows
         rows = source_admin.scope_choices(self.request, rows)
-        platform = self.request.GET.get("platform", "")
-        if getattr(rows.model, "tenant_path", "") == "platform" and platform.isascii() and platform.isdecimal():
-            rows = rows.filter(platform=int(platform))
+        platform = row_number(self.request.GET.get("platform", ""))
+        if getattr(rows.model, "tenant_path", "") == "platform" and platform is not None:
+            rows = rows.filter(platform=platform)
         return rows
 
     def serialize_result(self, obj: Model, to_field_name: str) -> dict[str, str]:

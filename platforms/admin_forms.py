@@ -13,7 +13,33 @@ from django.core.serializers.json import DjangoJSONEncoder
 from platforms import services
 from platforms.access import Actor
 from platforms.models import ApiToken, Platform, User
-from platforms.validators import validate_locales
+from platforms.validators import MAX_REASON, validate_locales, validate_reason
+
+
+class ReasonField(forms.CharField):
+    """Why something is changed, where nobody has to say."""
+
+    widget = AdminTextInputWidget
+
+    def __init__(self) -> None:
+        super().__init__(
+            required=False,
+            label="Reason",
+            help_text=f"Kept with the change, for those who ask later. At most {MAX_REASON} characters.",
+        )
+        # One fault, one error: what Django's field would say of length and NUL, this says too.
+        self.validators = [validate_reason]
+        self.widget.attrs["maxlength"] = MAX_REASON
+
+
+class ReasonForm(forms.Form):
+    """Why something is changed: asked on the page that confirms it."""
+
+    reason = ReasonField()
+
+    def row(self) -> dict[str, Any]:
+        """Return the row that asks why."""
+        return {"field": self["reason"]}
 
 
 class DigestField(forms.CharField):
@@ -51,7 +77,8 @@ class GuardedForm(forms.ModelForm):
     def clean(self) -> dict[str, Any]:
         """Refuse where the row has changed since the page was drawn."""
         data = super().clean() or self.cleaned_data
-        if data.get("row_as_shown") not in ("", self._digest):
+        # A form that does not say what it showed is taken for one that showed something else.
+        if not self.instance._state.adding and data.get("row_as_shown") != self._digest:
             raise ValidationError(
                 "Somebody else saved this while you were editing. Nothing of yours was saved; "
                 "open the page again to see what it says now.",
@@ -67,6 +94,18 @@ class GuardedForm(forms.ModelForm):
                 self.instance.validate_constraints()
             except ValidationError as error:
                 self.add_error(None, error.messages)
+
+
+class BeatenForm(forms.BaseModelForm):
+    """A form that refuses whatever it holds: the database has just refused it for what somebody else saved."""
+
+    def clean(self) -> dict[str, Any]:
+        """Say so, beside what the form itself finds now that the other's row is there."""
+        super().clean()
+        raise ValidationError(
+            "Somebody else was faster: what they saved just now stands in the way. Nothing of yours was saved.",
+            code="beaten",
+        )
 
 
 class LocalesField(forms.CharField):

@@ -6,12 +6,15 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
+from django.utils.text import Truncator
 
 # Of platforms and vendors, in addresses too.
 CODE_PATTERN = "[a-z0-9]+(?:[-_][a-z0-9]+)*"
 # A language tag as BCP 47 has it: en, de-AT, zh-Hant-TW.
 LOCALE_PATTERN = "[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-(?:[A-Z]{2}|[0-9]{3}))?"
 MAX_REASON = 500
+# How much of what somebody sent an error repeats.
+MOST_ECHOED = 40
 
 validate_code = RegexValidator(
     rf"\A{CODE_PATTERN}\Z",
@@ -37,7 +40,7 @@ def validate_locales(value: Any) -> None:
             raise ValidationError(
                 "%(locale)s is not a language tag such as en or de-AT.",
                 code="invalid_locales",
-                params={"locale": locale},
+                params={"locale": Truncator(locale).chars(MOST_ECHOED)},
             )
     if len(set(value)) != len(value):
         raise ValidationError("A locale is named twice.", code="invalid_locales")

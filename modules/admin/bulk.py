@@ -17,7 +17,6 @@ from django.urls import reverse
 
 from modules import services
 from modules.admin import wording
-from modules.admin.forms import ReasonForm
 from modules.admin.places import name_of
 from modules.configs import InvalidConfig
 from modules.models import Change
@@ -26,6 +25,7 @@ from modules.registry import registry
 from modules.services import Blocked, Origin, Outcome, StalePlan
 from platforms import access
 from platforms.access import Actor, Right
+from platforms.admin_forms import ReasonForm
 from platforms.models import Platform
 
 MAX_PLATFORMS = 200

@@ -46,8 +46,6 @@ class ModuleAdmin(ReadOnlyAdmin):
     search_fields = ("code", "name", "description")
     search_help_text = "Name, code or description"
     ordering = ("name",)
-    list_per_page = 50
-    show_full_result_count = False
 
     def has_view_permission(self, request: HttpRequest, obj: Module | None = None) -> bool:
         """Whether they see any platform."""

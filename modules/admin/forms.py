@@ -4,8 +4,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from django import forms
-from django.contrib.admin.widgets import AdminTextInputWidget
 from django.forms import BoundField
 from django.http import QueryDict
 
@@ -16,31 +14,9 @@ from modules.config_fields import CheckField, ChoicesField
 from modules.config_forms import ConfigForm, ConfigSetting, at, is_same
 from modules.plans import Wish
 from platforms import json_input
-from platforms.validators import MAX_REASON, validate_reason
+from platforms.admin_forms import ReasonField
 
 _KEPT_LOST = "What you typed here was not kept. Type it again."
-
-
-def reason_field() -> forms.CharField:
-    """Return the field that asks why."""
-    return forms.CharField(
-        required=False,
-        max_length=MAX_REASON,
-        validators=[validate_reason],
-        label="Reason",
-        help_text=f"Kept with the change, for those who ask later. At most {MAX_REASON} characters.",
-        widget=AdminTextInputWidget(),
-    )
-
-
-class ReasonForm(forms.Form):
-    """Why something is changed: asked on the page that confirms it."""
-
-    reason = reason_field()
-
-    def row(self) -> dict[str, Any]:
-        """Return the row that asks why."""
-        return {"field": self["reason"]}
 
 
 class ModuleForm(ConfigForm):
@@ -69,7 +45,7 @@ class ModuleForm(ConfigForm):
             switch = CheckField()
             switch.label, switch.initial = f"On for {place.platform.name}", place.state.is_enabled
             self.fields["is_enabled"] = switch
-        self.fields["reason"] = reason_field()
+        self.fields["reason"] = ReasonField()
 
     def _opened(self, token: str) -> dict[str, str]:
         if not token:

@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from modules import selectors, services
 from modules.admin import wording
-from modules.admin.forms import ModuleForm, ReasonForm, wish_of
+from modules.admin.forms import ModuleForm, wish_of
 from modules.admin.places import RESTRICTED, Place, find, trail
 from modules.admin.proposals import Proposal, Unreadable
 from modules.config_forms import rows_of
@@ -23,6 +23,7 @@ from modules.configs import InvalidConfig
 from modules.models import Change
 from modules.plans import Action, Plan, Setting
 from modules.services import Blocked, StalePlan
+from platforms.admin_forms import ReasonForm
 from platforms.models import Platform
 
 EXPIRED = "That page was open for more than an hour, or was altered on its way. Nothing was saved. Look at it again."

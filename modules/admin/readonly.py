@@ -2,14 +2,16 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+
+from platforms.admin_base import GuardedAdmin
 
 READING = ("GET", "HEAD")
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):
+class ReadOnlyAdmin(GuardedAdmin):
     """Nothing is added, changed or deleted here, and nothing but reading is answered."""
 
     actions = None
@@ -38,7 +40,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         """Show one row."""
         if request.method not in READING:
             return HttpResponseNotAllowed(READING)
-        return self.detail_view(request, object_id)
+        return self.detail_view(request, unquote(object_id))
 
     def detail_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Draw one row's page; for the subclass to say."""
