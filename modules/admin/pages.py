@@ -22,7 +22,7 @@ from modules.config_forms import rows_of
 from modules.configs import InvalidConfig
 from modules.models import Change
 from modules.plans import Action, Plan, Setting
-from modules.services import Blocked, StalePlan
+from modules.services import Blocked, Collision, StalePlan
 from platforms.admin_forms import ReasonForm
 from platforms.models import Platform
 
@@ -48,15 +48,24 @@ class Pages:
         place = find(request, platform, module)
         if request.method != "POST":
             return self._page(request, place, ModuleForm(place=place))
-        if not place.may_switch:
-            raise PermissionDenied
-        if place.definition is not None and not place.may_edit:
-            messages.error(request, RESTRICTED)
-            return HttpResponseRedirect(place.url("configure"))
+        if refused := self._refused(request, place):
+            return refused
         form = ModuleForm(request.POST, place=place)
         if not form.is_valid():
             return self._page(request, place, form)
         return self._settle(request, place, form.proposal(), form)
+
+    def _refused(self, request: HttpRequest, place: Place) -> HttpResponse | None:
+        """Lead those away who may not change this module; None for the others.
+
+        Raises PermissionDenied for those who may change none here.
+        """
+        if not place.may_switch:
+            raise PermissionDenied
+        if not place.is_withheld:
+            return None
+        messages.error(request, RESTRICTED)
+        return HttpResponseRedirect(place.url("configure"))
 
     def _page(self, request: HttpRequest, place: Place, form: ModuleForm, **extra: Any) -> HttpResponse:
         """Draw the page: the form for those who may change the module, what it says for the others."""
@@ -68,7 +77,7 @@ class Pages:
                 "form": form if place.may_edit else None,
                 "rows": [] if place.may_edit else rows_of(place.schema, place.values()),
                 "secrets": place.state.secrets.items(),
-                "restricted": RESTRICTED if place.may_switch and not place.may_edit and place.definition else "",
+                "restricted": RESTRICTED if place.may_switch and place.is_withheld else "",
                 "line": wording.module_line(place.state, place.actor, may_switch=place.may_switch),
                 "history": [
                     wording.history_line(entry)
@@ -84,11 +93,8 @@ class Pages:
     def plan(self, request: HttpRequest, platform: str, module: str, action: str) -> HttpResponse:
         """Show what switching the module on or off, or resetting it, would do, and ask."""
         place = find(request, platform, module)
-        if not place.may_switch:
-            raise PermissionDenied
-        if place.definition is not None and not place.may_edit:
-            messages.error(request, RESTRICTED)
-            return HttpResponseRedirect(place.url("configure"))
+        if refused := self._refused(request, place):
+            return refused
         wish = wish_of(action, place.module)
         proposal = Proposal(module=place.module, is_enabled=wish.is_enabled, resets=wish.resets)
         try:
@@ -106,8 +112,8 @@ class Pages:
         place = find(request, platform, module)
         if request.method != "POST":
             return HttpResponseRedirect(place.url("configure"))
-        if not place.may_switch:
-            raise PermissionDenied
+        if refused := self._refused(request, place):
+            return refused
         try:
             proposal = Proposal.open(place, request.POST.get("pending", ""))
         except Unreadable:
@@ -181,7 +187,7 @@ class Pages:
             return self._ask_again(request, place, proposal, form, reason=reason, is_stale=True)
         except InvalidConfig as error:
             return self._invalid(request, place, form, error)
-        except PermissionDenied as error:
+        except (Collision, PermissionDenied) as error:
             messages.error(request, str(error) or RESTRICTED)
             return HttpResponseRedirect(place.url("configure"))
         except Platform.DoesNotExist:

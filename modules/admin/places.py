@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from modules import configs, selectors
 from modules.definition import ModuleConfig, ModuleDefinition
-from modules.models import Module, PlatformModule
+from modules.models import PlatformModule
 from modules.plans import Setting
 from modules.registry import registry
 from modules.selectors import ModuleStateRow
@@ -38,7 +38,12 @@ def linked(platform: str, module: str) -> dict[str, str]:
 
 def is_theirs_to_switch(actor: Actor, definition: ModuleDefinition | None) -> bool:
     """Whether the module is one that the actor may switch where they may switch any; the service has the last word."""
-    return definition is not None and (actor.is_superuser or not definition.is_restricted)
+    return definition is not None and not is_withheld(actor, definition)
+
+
+def is_withheld(actor: Actor, definition: ModuleDefinition | None) -> bool:
+    """Whether the module is kept from the actor, as restricted ones are from all but superusers."""
+    return definition is not None and definition.is_restricted and not access.may_switch_restricted(actor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +65,11 @@ class Place:
     def may_edit(self) -> bool:
         """Whether the asking person may switch and configure the module."""
         return self.may_switch and is_theirs_to_switch(self.actor, self.definition)
+
+    @property
+    def is_withheld(self) -> bool:
+        """Whether the module is kept from the asking person, whatever their right on the platform."""
+        return is_withheld(self.actor, self.definition)
 
     @property
     def schema(self) -> type[ModuleConfig]:
@@ -99,21 +109,30 @@ def find_platform(request: HttpRequest, code: str) -> Platform:
 def find(request: HttpRequest, platform_code: str, module: str) -> Place:
     """Return where the request is. Raises Http404 for the missing or foreign, PermissionDenied as `find_platform`."""
     platform = find_platform(request, platform_code)
-    try:
-        state = selectors.state_of(platform, module)
-    except Module.DoesNotExist:
-        raise Http404("No such module.") from None
-    row = PlatformModule.objects.filter(platform=platform, module=module).first()
     actor = Actor.of(request)
+    # Read once: what the page shows and what its digest stands for are one and the same.
+    row = _row(platform, module)
+    [state] = selectors.states_of_rows([row])
     return Place(
         actor=actor,
         platform=platform,
         module=module,
         definition=registry.get(module),
         state=state,
-        setting=setting_of(row) if row else Setting(),
+        setting=setting_of(row),
         may_switch=access.may(actor, Right.SWITCH, platform),
     )
+
+
+def _row(platform: Platform, module: str) -> PlatformModule:
+    """Return the module's row on the platform; an unsaved one where there is none. Raises Http404."""
+    row = selectors.stored_states().filter(platform=platform, module=module).first()
+    if row is not None:
+        row.platform = platform
+        return row
+    if module not in registry and not selectors.is_known(module):
+        raise Http404("No such module.")
+    return PlatformModule(platform=platform, module_id=module)
 
 
 def trail(place: Place, *, last: str = "") -> list[dict[str, Any]]:

@@ -1,21 +1,38 @@
 """A module's page on a platform: its form, its mistakes, who may use it, its history and its addresses."""
 
+from decimal import Decimal
+from typing import Any, Literal
+
 import pytest
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
+from pydantic import create_model
 from pytest_django import DjangoAssertNumQueries
 
 from modules import gate
+from modules.definition import ModuleConfig
 from modules.models import Change, PlatformModule
 from modules.registry import registry
 from platforms.models import Platform, User
 from tests.admin.pages import address, configure, form_on, messages_of, row_of, save, text_of
-from tests.fixtures.module_fixtures import Install, Unchanged
+from tests.fixtures.module_fixtures import Install, Unchanged, installed
 from tests.modules.building import definition, enable
 
 pytestmark = pytest.mark.django_db
 
 SECRET = "sk_live_do_not_print"
+
+
+class Strict(ModuleConfig):
+    """A field of every kind that is compared in its own way."""
+
+    some: tuple[Literal["email", "name"], ...] = ("email",)
+    exact: Decimal = Decimal("1.50")
+    flag: bool = True
+    numbers: tuple[int, ...] = (30,)
+    mode: Literal["test", "live"] = "test"
+    line: str = ""
 
 
 # --- the page --------------------------------------------------------------------------------------------------------
@@ -133,6 +150,73 @@ def test_save__rule_over_two_fields__said_at_the_field(ann_in: Client, kestrel: 
     assert list(answer.context["form"].errors) == ["config.window_m"]
 
 
+@pytest.mark.parametrize("reason", ["x" * 501, "bell\x07", "nul\x00"])
+def test_save__reason_that_cannot_be_kept__one_error(ann_in: Client, kestrel_on: Platform, reason: str) -> None:
+    answer = save(ann_in, {"config.default_trial_days": "30", "reason": reason})
+
+    assert len(answer.context["form"].errors["reason"]) == 1
+
+
+@pytest.mark.parametrize("wrong", [5, True, "name", {"a": 1}, ["x", 1], [[]], 1.5, "NaN", "sNaN", ""], ids=repr)
+def test_save__stored_under_another_schema__page_and_save_work(
+    root_in: Client, kestrel: Platform, install: Install, wrong: Any
+) -> None:
+    names = list(Strict.model_fields)
+    with installed(
+        definition("shapes", config=create_model("Loose", __base__=ModuleConfig, **dict.fromkeys(names, (Any, None))))
+    ):
+        configure(kestrel, dict.fromkeys(names, wrong), module="shapes")
+    install(definition("shapes", config=Strict))
+
+    page = root_in.get(address("configure", module="shapes"))
+    answer = save(root_in, {"config.some": ["email"], "config.exact": "2.50"}, module="shapes")
+
+    assert page.status_code == 200
+    assert answer.status_code in (200, 302)
+
+
+CRAFTED = [
+    "",
+    "[]",
+    "5",
+    '{"is_enabled": true, "config": {"vendor_visible_fields": 5}}',
+    '{"is_enabled": [], "config": {"vendor_visible_fields": "name", "import_max_rows": {}}}',
+    '{"is_enabled": 1, "config": [["vendor_visible_fields", [[]]]]}',
+    '{"is_enabled": null, "config": 5}',
+]
+
+
+@pytest.mark.parametrize("crafted", CRAFTED)
+@pytest.mark.parametrize("module", sorted(item.code for item in registry))
+def test_save__crafted_hidden_field__no_crash(root_in: Client, kestrel: Platform, module: str, crafted: str) -> None:
+    answer = save(root_in, {"shown": crafted}, module=module)
+
+    assert answer.status_code in (200, 302)
+
+
+def test_page__configured_while_it_is_read__digest_and_values_agree(ann_in: Client, kestrel_on: Platform) -> None:
+    """What the page says was shown is what its digest stands for, whatever somebody else saves meanwhile."""
+    configure(kestrel_on, {"default_trial_days": 11})
+    saved: list[bool] = []
+
+    def meanwhile(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        found = execute(sql, params, many, context)
+        if sql.startswith("SELECT") and 'FROM "platform_modules"' in sql and not saved:
+            saved.append(True)
+            configure(Platform.objects.get(pk=kestrel_on.pk), {"default_trial_days": 33})
+        return found
+
+    with connection.execute_wrapper(meanwhile):
+        page = ann_in.get(address("configure"))
+
+    place = page.context["place"]
+    assert saved
+    assert (place.setting.config, place.state.effective_config["default_trial_days"]) == (
+        {"default_trial_days": 11},
+        11,
+    )
+
+
 def test_save__requirement_missing__form_error_names_it(
     root_in: Client, kestrel: Platform, install: Install, unchanged: Unchanged
 ) -> None:
@@ -142,6 +226,17 @@ def test_save__requirement_missing__form_error_names_it(
 
     assert [item["code"] for item in answer.context["blockers"]] == ["missing_requirement"]
     assert "Loyalty needs cards, which is not installed." in text_of(answer)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_save__module_that_the_database_does_not_know__told_and_nothing_written(
+    root_in: Client, kestrel: Platform, unchanged: Unchanged
+) -> None:
+    with registry.register_temporarily(definition("fresh")), unchanged():
+        answer = save(root_in, {"is_enabled": "on"}, module="fresh")
+
+    assert answer["Location"] == address("configure", module="fresh")
+    assert messages_of(answer)[0].startswith("Something that this change points at is missing")
 
 
 # --- who may ---------------------------------------------------------------------------------------------------------
@@ -304,7 +399,7 @@ def test_page_and_history__many_versions__same_queries(
     for days in range(changes):
         configure(kestrel_on, {"default_trial_days": days + 1})
 
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(12):
         ann_in.get(address("configure"))
-    with django_assert_num_queries(14):
+    with django_assert_num_queries(13):
         ann_in.get(address("history"))
