@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from django.contrib import messages
 from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.db.models.options import Options
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -17,14 +18,15 @@ from django.urls import reverse
 
 from modules import services
 from modules.admin import wording
-from modules.admin.places import name_of
+from modules.admin.places import is_theirs_to_switch, is_withheld, name_of
 from modules.configs import InvalidConfig
-from modules.models import Change
+from modules.models import Change, PlatformModule
 from modules.plans import Obstacle, Plan, Wish
 from modules.registry import registry
-from modules.services import Blocked, Origin, Outcome, StalePlan
+from modules.services import Blocked, Collision, Origin, Outcome, StalePlan
 from platforms import access
 from platforms.access import Actor, Right
+from platforms.admin_base import row_number
 from platforms.admin_forms import ReasonForm
 from platforms.models import Platform
 
@@ -52,6 +54,10 @@ class Line:
     outcome: Outcome | None = None
     is_stale: bool = False
     blockers: list[dict[str, Any]] = field(default_factory=list)
+
+    def wishes(self, is_enabled: bool) -> list[Wish]:
+        """Return what is wanted of the modules that were chosen here."""
+        return [Wish(module=module, is_enabled=is_enabled) for module in self.modules]
 
     @property
     def can_be_done(self) -> bool:
@@ -93,17 +99,21 @@ class BulkPages:
         self.site = site
         self.opts = opts
 
-    def start(self, request: HttpRequest, picks: Iterable[Pick], *, is_enabled: bool) -> HttpResponse:
+    def start(self, request: HttpRequest, rows: QuerySet[PlatformModule], *, is_enabled: bool) -> HttpResponse:
         """Answer a list's action with the plan for what was chosen in it."""
-        return self._plan(request, list(picks), is_enabled=is_enabled, cascade=False)
+        platforms = rows.order_by().values_list("platform_id", flat=True).distinct()
+        if len(platforms[: MAX_PLATFORMS + 1]) > MAX_PLATFORMS:
+            return self._too_many(request, back=request.get_full_path())
+        picks = [Pick(platform_id, module) for platform_id, module in rows.values_list("platform_id", "module_id")]
+        return self._plan(request, picks, is_enabled=is_enabled, cascade=False)
 
-    def choose(self, request: HttpRequest, platforms: Iterable[Platform], *, is_enabled: bool) -> HttpResponse:
+    def choose(self, request: HttpRequest, platforms: QuerySet[Platform], *, is_enabled: bool) -> HttpResponse:
         """Ask which module to switch on these platforms."""
-        rows = list(platforms)
+        rows = list(platforms[: MAX_PLATFORMS + 1])
         if len(rows) > MAX_PLATFORMS:
-            return self._too_many(request)
+            return self._too_many(request, back=request.get_full_path())
         actor = Actor.of(request)
-        offered = [item for item in registry if not item.is_core and (actor.is_superuser or not item.is_restricted)]
+        offered = [item for item in registry if not item.is_core and is_theirs_to_switch(actor, item)]
         return self._render(
             request, "choose", is_enabled, {"platforms": rows, "modules": offered, "title": _title(is_enabled)}
         )
@@ -116,7 +126,8 @@ class BulkPages:
         is_enabled, cascade = post.get("action") == "on", "cascade" in post
         picks = _picks(post.getlist("pick"))
         if module := post.get("module", ""):
-            picks += [Pick(number, module) for number in map(_number, post.getlist("platform")) if number is not None]
+            numbers = map(row_number, post.getlist("platform"))
+            picks += [Pick(number, module) for number in numbers if number is not None]
         if "apply" not in post:
             return self._plan(request, picks, is_enabled=is_enabled, cascade=cascade, reason=post.get("reason", ""))
         asked = ReasonForm(post)
@@ -145,31 +156,36 @@ class BulkPages:
             Line(
                 platform=platform,
                 modules=tuple(chosen[platform.pk]),
-                refusal="" if platform.pk in theirs else NO_RIGHT,
+                refusal=_withheld(actor, chosen[platform.pk]) if platform.pk in theirs else NO_RIGHT,
             )
             for platform in access.scope(actor, rows, Right.VIEW)
         ]
 
-    def _apply(
-        self, line: Line, origin: Origin, is_enabled: bool, cascade: bool, digest: str | None, dry_run: bool = False
-    ) -> None:
-        """Apply one platform's plan, or see in a dry run what it is, and write down on the line what came of it."""
+    def _preview(self, line: Line, actor: Actor, is_enabled: bool, cascade: bool) -> None:
+        """Write down on the line what would come of it; lock nothing."""
+        try:
+            line.plan = services.preview(platform=line.platform, wishes=line.wishes(is_enabled), cascade=cascade)
+        except InvalidConfig as error:
+            line.refusal = str(error)
+            return
+        line.blockers = wording.blockers(line.plan)
+        line.refusal = _withheld(actor, [step.module for step in line.plan.steps])
+
+    def _apply(self, line: Line, origin: Origin, is_enabled: bool, cascade: bool, digest: str) -> None:
+        """Apply one platform's plan, and write down on the line what came of it."""
         try:
             outcome = services.apply(
                 platform=line.platform,
-                wishes=[Wish(module=module, is_enabled=is_enabled) for module in line.modules],
+                wishes=line.wishes(is_enabled),
                 origin=origin,
                 cascade=cascade,
                 digest=digest,
-                dry_run=dry_run,
             )
         except Blocked as error:
             line.plan, line.blockers = error.plan, wording.blockers(error.plan)
         except StalePlan as error:
             line.plan, line.is_stale, line.refusal = error.plan, True, STALE
-        except PermissionDenied as error:
-            line.refusal = str(error)
-        except InvalidConfig as error:
+        except (Collision, InvalidConfig, PermissionDenied) as error:
             line.refusal = str(error)
         except Platform.DoesNotExist:
             line.refusal = GONE
@@ -191,15 +207,14 @@ class BulkPages:
     ) -> HttpResponse:
         """Show every platform's plan, and ask."""
         if len({pick.platform_id for pick in picks}) > MAX_PLATFORMS:
-            return self._too_many(request)
+            return self._too_many(request, back=reverse("admin:modules_platformmodule_changelist"))
         lines = self._lines(request, picks)
         if not lines:
             messages.error(request, "Choose at least one platform, and a module.")
             return HttpResponseRedirect(reverse("admin:modules_platformmodule_changelist"))
-        origin = services.origin_of_request(request, Change.Source.ADMIN)
         for line in lines:
             if not line.refusal:
-                self._apply(line, origin, is_enabled, cascade, digest=None, dry_run=True)
+                self._preview(line, Actor.of(request), is_enabled, cascade)
         return self._render(
             request,
             "plan",
@@ -217,9 +232,9 @@ class BulkPages:
             },
         )
 
-    def _too_many(self, request: HttpRequest) -> HttpResponse:
+    def _too_many(self, request: HttpRequest, *, back: str) -> HttpResponse:
         messages.error(request, f"Choose at most {MAX_PLATFORMS} platforms at once: a plan is made to be read.")
-        return HttpResponseRedirect(request.get_full_path())
+        return HttpResponseRedirect(back)
 
     def _render(self, request: HttpRequest, page: str, is_enabled: bool, context: Mapping[str, Any]) -> HttpResponse:
         return TemplateResponse(
@@ -242,8 +257,10 @@ def _title(is_enabled: bool, modules: Iterable[str] = ()) -> str:
     return f"Switch {what} {'on' if is_enabled else 'off'}"
 
 
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
+def _withheld(actor: Actor, modules: Iterable[str]) -> str:
+    """Return why some of these modules cannot be switched by the actor; empty where all can."""
+    names = [name_of(code) for code in modules if is_withheld(actor, registry.get(code))]
+    return f"Only superusers switch or configure {', '.join(names)}." if names else ""
 
 
 def _picks(texts: Iterable[str]) -> list[Pick]:
@@ -251,7 +268,7 @@ def _picks(texts: Iterable[str]) -> list[Pick]:
     found = []
     for text in texts:
         number, _, modules = text.partition(":")
-        if (platform_id := _number(number)) is not None:
+        if (platform_id := row_number(number)) is not None:
             found += [Pick(platform_id, module) for module in modules.split(",") if module]
     return found
 

@@ -12,16 +12,18 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.debug import sensitive_post_parameters
 
+from modules import converters as modules_converters  # noqa: F401  (registers <module:…>)
 from modules import selectors
 from modules.admin import wording
-from modules.admin.bulk import BulkPages, Pick
+from modules.admin.bulk import BulkPages
 from modules.admin.pages import Pages
 from modules.admin.places import address, find, trail
 from modules.admin.readonly import READING
 from modules.models import PlatformModule
 from modules.registry import registry
+from platforms import converters as platforms_converters  # noqa: F401  (registers <code:…>)
 from platforms.access import Right
-from platforms.admin_base import ScopedAdmin, may
+from platforms.admin_base import ScopedAdmin, may, row_number
 
 HISTORY_PER_PAGE = 25
 PLAN_PAGES = ("switch_on", "switch_off", "reset")
@@ -47,8 +49,6 @@ class PlatformModuleAdmin(ScopedAdmin):
     change_right = Right.SWITCH
     list_display = ("platform", "page_link", "state", "since", "by", "configured")
     list_display_links = None
-    # What Django's own filter by a related row asks: the key of a module is called code.
-    allowed_lookups = ("module__code",)
     list_filter = ("platform", "module", ("is_enabled", StateFilter), "platform__kind")
     list_select_related = ("platform", "module", "enabled_by", "disabled_by")
     search_fields = ("platform__code", "platform__name", "module__name")
@@ -90,19 +90,15 @@ class PlatformModuleAdmin(ScopedAdmin):
     @admin.action(description="Switch on…", permissions=["change"])
     def switch_on(self, request: HttpRequest, queryset: QuerySet[PlatformModule]) -> HttpResponse:
         """Show what switching the chosen modules on would do, platform by platform."""
-        return self._bulk().start(request, self._picks(queryset), is_enabled=True)
+        return self._bulk().start(request, queryset, is_enabled=True)
 
     @admin.action(description="Switch off…", permissions=["change"])
     def switch_off(self, request: HttpRequest, queryset: QuerySet[PlatformModule]) -> HttpResponse:
         """Show what switching the chosen modules off would do, platform by platform."""
-        return self._bulk().start(request, self._picks(queryset), is_enabled=False)
+        return self._bulk().start(request, queryset, is_enabled=False)
 
     def _bulk(self) -> BulkPages:
         return BulkPages(self.admin_site, self.opts)
-
-    @staticmethod
-    def _picks(queryset: QuerySet[PlatformModule]) -> list[Pick]:
-        return [Pick(platform_id, module) for platform_id, module in queryset.values_list("platform_id", "module_id")]
 
     # --- what is not offered ---
 
@@ -120,8 +116,37 @@ class PlatformModuleAdmin(ScopedAdmin):
         """Refuse: there is no such page."""
         return HttpResponseNotAllowed([])
 
-    def _no_delete(self, request: HttpRequest, pk: int) -> HttpResponse:
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str | int,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Lead from a row's number to its page. Writes go to the page itself."""
+        return self._lead(request, object_id, to="configure")
+
+    def history_view(
+        self, request: HttpRequest, object_id: str | int, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Lead from a row's number to the module's versions."""
+        return self._lead(request, object_id, to="history")
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str | int, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Refuse: there is no such page."""
         return HttpResponseNotAllowed([])
+
+    def _lead(self, request: HttpRequest, object_id: str | int, *, to: str) -> HttpResponse:
+        if request.method not in READING:
+            return HttpResponseNotAllowed(READING)
+        number = row_number(str(object_id))
+        rows = self.get_queryset(request).select_related("platform")
+        row = rows.filter(pk=number).first() if number is not None else None
+        if row is None:
+            raise Http404("No such platform module.")
+        return HttpResponseRedirect(address(to, row.platform.code, row.module_id))
 
     # --- addresses ---
 
@@ -130,7 +155,7 @@ class PlatformModuleAdmin(ScopedAdmin):
         view, pages = self.admin_site.admin_view, Pages(self)
         # What is typed there may be a secret: no report of an error repeats it.
         discreet = sensitive_post_parameters()
-        here, name = "<str:platform>/<str:module>/", "modules_platformmodule_{}"
+        here, name = "<code:platform>/<module:module>/", "modules_platformmodule_{}"
         plans = [
             path(
                 f"{here}{page.replace('_', '-')}/",
@@ -142,9 +167,9 @@ class PlatformModuleAdmin(ScopedAdmin):
         ]
         return [
             path("bulk/", view(self._bulk_view), name=name.format("bulk")),
-            path("<int:pk>/change/", view(self._to_page)),
-            path("<int:pk>/history/", view(self._to_history)),
-            path("<int:pk>/delete/", view(self._no_delete)),
+            path("<int:object_id>/change/", view(self.change_view)),
+            path("<int:object_id>/history/", view(self.history_view)),
+            path("<int:object_id>/delete/", view(self.delete_view)),
             path(f"{here}confirm/", view(discreet(pages.confirm)), name=name.format("confirm")),
             path(f"{here}history/", view(self._reading(self.module_history)), name=name.format("history")),
             *plans,
@@ -163,25 +188,6 @@ class PlatformModuleAdmin(ScopedAdmin):
 
     def _bulk_view(self, request: HttpRequest) -> HttpResponse:
         return self._bulk().answer(request)
-
-    def _row(self, request: HttpRequest, pk: int) -> PlatformModule:
-        row = self.get_queryset(request).select_related("platform").filter(pk=pk).first()
-        if row is None:
-            raise Http404("No such platform module.")
-        return row
-
-    def _to_page(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Lead from a row's number to its page. Writes go to the page itself."""
-        if request.method not in READING:
-            return HttpResponseNotAllowed(READING)
-        row = self._row(request, pk)
-        return HttpResponseRedirect(address("configure", row.platform.code, row.module_id))
-
-    def _to_history(self, request: HttpRequest, pk: int) -> HttpResponse:
-        if request.method not in READING:
-            return HttpResponseNotAllowed(READING)
-        row = self._row(request, pk)
-        return HttpResponseRedirect(address("history", row.platform.code, row.module_id))
 
     def module_history(self, request: HttpRequest, platform: str, module: str) -> HttpResponse:
         """Show the module's versions, newest first: what each changed, key by key, who and why."""

@@ -3,12 +3,15 @@
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from modules.admin import bulk
 from modules.models import Change, PlatformModule
+from modules.registry import registry
 from platforms.access import Actor
 from platforms.models import Platform, User
 from tests.admin.pages import (
@@ -226,6 +229,31 @@ def test_bulk__requirement_missing__named(
     assert "Loyalty needs cards, which is not installed." in text_of(asked)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_bulk__module_that_the_database_does_not_know__refused_in_words(
+    operator: User, kestrel: Platform, unchanged: Unchanged
+) -> None:
+    client = logged_in(operator)
+
+    with registry.register_temporarily(definition("fresh")), unchanged():
+        asked = client.post(BULK, {"action": "on", "pick": f"{kestrel.pk}:fresh"})
+        answer = send(client, asked, "bulk_form", button="Confirm for 1 platform")
+
+    assert outcomes(answer)["kestrel"][2].startswith("Something that this change points at is missing")
+
+
+def test_bulk__step_that_is_restricted__only_superusers(
+    ann: User, kestrel: Platform, install: Install, unchanged: Unchanged
+) -> None:
+    install(definition("loyalty", "dev_tools"))
+
+    with unchanged():
+        asked = logged_in(ann).post(BULK, {"action": "on", "pick": f"{kestrel.pk}:loyalty"})
+
+    assert outcomes(asked)["kestrel"][2].startswith("Only superusers")
+    assert asked.context["ready"] == 0
+
+
 def test_bulk__reason_too_long__asked_again(operator: User, harbour: list[Platform], unchanged: Unchanged) -> None:
     client = logged_in(operator)
     asked = chosen(client, "switch_on", "billing", harbour)
@@ -247,6 +275,50 @@ def test_bulk__too_many_platforms__asked_to_choose_fewer(
 
     assert answer.status_code == 302
     assert messages_of(answer) == ["Choose at most 2 platforms at once: a plan is made to be read."]
+
+
+def test_bulk__more_platforms_sent_than_offered__led_to_the_list(
+    operator: User, monkeypatch: pytest.MonkeyPatch, unchanged: Unchanged
+) -> None:
+    monkeypatch.setattr(bulk, "MAX_PLATFORMS", 2)
+    client = logged_in(operator)
+
+    with unchanged():
+        answer = client.post(BULK, {"action": "on", "module": "cms", "platform": [1, 2, 3]})
+
+    assert (answer.status_code, answer["Location"]) == (302, ROWS)
+    assert client.get(answer["Location"]).status_code == 200
+
+
+@pytest.mark.parametrize(("where", "action"), [(PLATFORMS, "switch_on"), (ROWS, "switch_off")])
+def test_bulk__everything_selected__no_more_read_than_may_be_chosen(
+    where: str, action: str, operator: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "MAX_PLATFORMS", 2)
+    platforms = PlatformFactory.create_batch(5)
+    for platform in platforms:
+        enable(platform, "cms")
+    chosen = (platforms[0] if where == PLATFORMS else PlatformModule.objects.first()).pk
+
+    with CaptureQueriesContext(connection) as queries:
+        answer = logged_in(operator).post(
+            where, {"action": action, "select_across": "1", "_selected_action": [chosen], "index": 0}
+        )
+
+    assert answer["Location"] == where
+    assert messages_of(answer) == ["Choose at most 2 platforms at once: a plan is made to be read."]
+    assert sum(query["sql"].endswith("LIMIT 3") for query in queries) == 1
+
+
+def test_bulk__plan__locks_nothing(operator: User, kestrel: Platform) -> None:
+    client = logged_in(operator)
+
+    with CaptureQueriesContext(connection) as queries:
+        client.post(BULK, {"action": "on", "pick": f"{kestrel.pk}:cms"})
+
+    assert [
+        sql for sql in (query["sql"] for query in queries) if "FOR NO KEY UPDATE" in sql or "SAVEPOINT" in sql
+    ] == []
 
 
 def test_bulk__many_modules_on_many_platforms__one_field_each(operator: User, chain: list[str]) -> None:
@@ -273,7 +345,7 @@ def test_bulk__plan__queries_grow_with_the_platforms_only(
     picks = [f"{platform.pk}:{chain[-1]}" for platform in platforms]
     client = logged_in(operator)
 
-    with django_assert_num_queries(4 + 4 * count):
+    with django_assert_num_queries(4 + count):
         client.post(BULK, {"action": "on", "pick": picks})
 
 
