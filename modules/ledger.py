@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from modules import audit, secrets
 from modules.origins import Origin
-from modules.plans import Action, Plan, Setting, Step
+from modules.plans import Action, Plan, RowState, Step
 from modules.tables import Tables
 
 # Written by whoever holds the platform's lock; the foreign keys come from rows that are locked or were just read.
@@ -58,14 +58,14 @@ def write(entries: Sequence[Entry], tables: Tables) -> None:
     written: list[tuple[Entry, list[tuple[str, Any]]]] = []
     for entry in entries:
         touched: list[tuple[str, Any]] = []
-        for code, setting in entry.plan.outcome.items():
+        for code, state in entry.plan.outcome.items():
             row = entry.rows.get(code)
             is_new = row is None
             if row is None:
                 row = tables.platform_module(
                     platform_id=entry.platform.pk, module_id=code, created_at=entry.at, secrets={}
                 )
-            switched = _set(row, setting, entry)
+            switched = _set(row, state, entry)
             row.clean_fields(exclude=_UNCHECKED)
             (created if is_new else updated.setdefault(switched, [])).append(row)
             touched.append(("+" if is_new else "~", row))
@@ -107,8 +107,8 @@ def _follow_on(entries: Iterable[Entry], tables: Tables) -> None:
             entry.at = max(entry.at, previous_at)
 
 
-def _set(row: Any, setting: Setting, entry: Entry) -> Action | None:
-    """Make the row say what the setting says, and when and by whom it was switched. Return how it was, None if not."""
+def _set(row: Any, state: RowState, entry: Entry) -> Action | None:
+    """Make the row say what the plan says, and when and by whom it was switched. Return how it was, None if not."""
     at, actor_id = entry.at, entry.origin.actor_id
     actions = {step.action for step in entry.plan.steps if step.module == row.module_id}
     switched = next((action for action in (Action.ENABLE, Action.DISABLE) if action in actions), None)
@@ -117,16 +117,16 @@ def _set(row: Any, setting: Setting, entry: Entry) -> Action | None:
         row.disabled_at, row.disabled_by_id = None, None
     elif switched is Action.DISABLE:
         row.disabled_at, row.disabled_by_id = at, actor_id
-    row.is_enabled = setting.is_enabled
-    row.config = setting.config
-    row.config_version = setting.config_version
+    row.is_enabled = state.is_enabled
+    row.config = state.config
+    row.config_version = state.config_version
     for name, secret in entry.plan.new_secrets.get(row.module_id, {}).items():
         if secret is None:
             row.secrets.pop(name, None)
         else:
             row.secrets[name] = {
                 "token": secrets.encrypt(secret.get_secret_value()),
-                "fingerprint": setting.secrets[name],
+                "fingerprint": state.secrets[name],
                 "changed_at": at.isoformat(),
             }
     row.updated_at = at

@@ -20,7 +20,7 @@ from modules.origins import Origin
 from modules.plans import Plan, Step, plan
 from modules.registry import registry
 from modules.services import Blocked, Collision, InvalidConfig
-from modules.tables import Tables, setting_of
+from modules.tables import Tables, row_state_of
 
 __all__ = ["BATCH_SIZE", "Finding", "Kind", "Migrated", "Reading", "Standing", "migrate", "origin", "pending", "read"]
 
@@ -105,7 +105,7 @@ def _readings(platforms: Sequence[Any], tables: Tables) -> Iterator[tuple[Any, M
     for platform in platforms:
         rows = rows_of[platform.pk]
         standing = Standing(
-            settings={code: setting_of(row) for code, row in rows.items()},
+            settings={code: row_state_of(row) for code, row in rows.items()},
             switched_off=frozenset(
                 code for code, row in rows.items() if not row.is_enabled and row.disabled_at is not None
             ),
@@ -156,7 +156,7 @@ def _foreseen(keys: Sequence[int], tables: Tables) -> Iterator[Migrated]:
             foreseen = plan(
                 platform=platform.code,
                 registry=registry,
-                current={code: setting_of(row) for code, row in rows.items()},
+                current={code: row_state_of(row) for code, row in rows.items()},
                 wishes=reading.wishes,
             )
         except InvalidConfig as error:

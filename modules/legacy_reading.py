@@ -14,7 +14,7 @@ from typing import Any
 from modules import configs
 from modules.configs import Config, InvalidConfig
 from modules.legacy_showing import shown_entry, shown_setting, shown_switches, sized, type_name
-from modules.plans import Setting, Wish
+from modules.plans import RowState, Wish
 from modules.registry import ModuleRegistry
 
 MODULES_KEY = "enabled_modules"
@@ -56,7 +56,7 @@ class Finding:
 class Standing:
     """What the platform's rows say already: decisions of people, which an old setting does not overrule."""
 
-    settings: Mapping[str, Setting] = field(default_factory=dict)
+    settings: Mapping[str, RowState] = field(default_factory=dict)
     switched_off: frozenset[str] = frozenset()
 
     def is_on(self, code: str) -> bool:
@@ -309,7 +309,7 @@ class _Configs:
         if not isinstance(config, dict):
             return self._find(Kind.WRONG_TYPE, path, sized(config), f"An object is wanted, not {type_name(config)}.")
         schema = definition.config
-        stored = self.standing.settings.get(code, Setting())
+        stored = self.standing.settings.get(code, RowState())
         try:
             valid = configs.validate(schema, config)
             configs.validate(schema, stored.config | configs.merge({}, config))

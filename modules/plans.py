@@ -41,7 +41,7 @@ class Obstacle(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class RowState:
     """What a row says of a module: on or off, what was configured, and which secrets are set, by fingerprint."""
 
     is_enabled: bool = False
@@ -51,7 +51,7 @@ class Setting:
 
     @property
     def digest(self) -> str:
-        """A short text that is another one as soon as the setting says something else."""
+        """A short text that is another one as soon as the row says something else."""
         return _digest(self._content())
 
     def _content(self) -> list[Any]:
@@ -100,14 +100,14 @@ class Blocker:
 class Plan:
     """What would happen; with blockers, nothing, and what stands in the way.
 
-    `outcome` has the new setting of every module that changes; `new_secrets` what to encrypt for it, None where a
+    `outcome` has the new state of every row that changes; `new_secrets` what to encrypt for it, None where a
     secret is removed.
     """
 
     platform: str
     steps: tuple[Step, ...] = ()
     blockers: tuple[Blocker, ...] = ()
-    outcome: Mapping[str, Setting] = field(default_factory=dict)
+    outcome: Mapping[str, RowState] = field(default_factory=dict)
     new_secrets: Mapping[str, Mapping[str, SecretStr | None]] = field(default_factory=dict)
     digest: str = ""
 
@@ -124,13 +124,13 @@ def plan(
     *,
     platform: str,
     registry: ModuleRegistry,
-    current: Mapping[str, Setting],
+    current: Mapping[str, RowState],
     wishes: Iterable[Wish],
     cascade: bool = False,
 ) -> Plan:
     """Return the steps from what is to what is wanted.
 
-    platform: the platform's code; the digest is bound to it. current: the settings by module code; a module without one
+    platform: the platform's code; the digest is bound to it. current: the rows by module code; a module without one
     was never touched. Each module is wished for at most once. Enabling brings what the module needs; disabling what
     others need is blocked unless `cascade` takes them along. What is so already makes no step.
 
@@ -141,7 +141,7 @@ def plan(
     switching.enable([code for code, wish in wanted.items() if wish.is_enabled is True])
     switching.disable([code for code, wish in wanted.items() if wish.is_enabled is False])
 
-    outcome: dict[str, Setting] = {}
+    outcome: dict[str, RowState] = {}
     new_secrets: dict[str, dict[str, SecretStr | None]] = {}
     configured: list[Step] = []
     errors: list[FieldError] = []
@@ -193,7 +193,7 @@ def plan(
 class _Switching:
     """Works out which modules go on and off, and why; one plan long."""
 
-    def __init__(self, registry: ModuleRegistry, current: Mapping[str, Setting], cascade: bool) -> None:
+    def __init__(self, registry: ModuleRegistry, current: Mapping[str, RowState], cascade: bool) -> None:
         self.registry = registry
         self.current = current
         self.cascade = cascade
@@ -208,10 +208,10 @@ class _Switching:
             return False
         return definition.is_core or (code in self.current and self.current[code].is_enabled)
 
-    def before(self, code: str) -> Setting:
+    def before(self, code: str) -> RowState:
         """Return the installed module's setting before the plan; of one never touched, what its schema starts from."""
         version = self.registry[code].config.schema_version
-        return self.current.get(code) or Setting(is_enabled=self.is_on(code), config_version=version)
+        return self.current.get(code) or RowState(is_enabled=self.is_on(code), config_version=version)
 
     def block(self, module: str, code: Obstacle, detail: str, by: str | None = None) -> None:
         """Say what stands in the way, once."""
@@ -268,8 +268,10 @@ class _Switching:
         return self.registry[code].name
 
 
-def _configured(schema: type[ModuleConfig], before: Setting, wish: Wish) -> tuple[Setting, dict[str, SecretStr | None]]:
-    """Return the setting after the wish's config, and the secrets that change with it. Raises InvalidConfig."""
+def _configured(
+    schema: type[ModuleConfig], before: RowState, wish: Wish
+) -> tuple[RowState, dict[str, SecretStr | None]]:
+    """Return the row after the wish's config, and the secrets that change with it. Raises InvalidConfig."""
     names = configs.secret_fields(schema)
     given = dict(wish.config or {})
     configs.refuse_deep(given)
@@ -299,7 +301,7 @@ def _configured(schema: type[ModuleConfig], before: Setting, wish: Wish) -> tupl
             if fingerprints.get(name) != mark:
                 fingerprints[name] = mark
                 changed[name] = secret
-    after = Setting(
+    after = RowState(
         is_enabled=before.is_enabled,
         config=valid.config,
         config_version=schema.schema_version if valid.config != before.config else before.config_version,

@@ -19,9 +19,9 @@ from modules.configs import InvalidConfig
 from modules.ledger import Entry
 from modules.models import Change
 from modules.origins import Origin, origin_of_actor, origin_of_request, origin_of_system
-from modules.plans import Blocker, Plan, Setting, Wish, plan
+from modules.plans import Blocker, Plan, RowState, Wish, plan
 from modules.registry import registry
-from modules.tables import Tables, setting_of
+from modules.tables import Tables, row_state_of
 from platforms.access import Actor
 from platforms.models import Platform
 
@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 # Called under the lock with the platform as it is now and its settings; refuses by raising.
-Precondition = Callable[[Platform, Mapping[str, Setting]], None]
+Precondition = Callable[[Platform, Mapping[str, RowState]], None]
 
 
 class Blocked(Exception):
@@ -113,7 +113,7 @@ def apply(
     with _colliding():
         [entry] = _locked([platform.pk], origin, Tables.of(apps))
         if precondition is not None:
-            precondition(entry.platform, {code: setting_of(row) for code, row in entry.rows.items()})
+            precondition(entry.platform, {code: row_state_of(row) for code, row in entry.rows.items()})
         entry.plan = _plan(entry.platform, entry.rows, wishes, cascade)
         _refuse_restricted((step.module for step in entry.plan.steps), origin)
         if digest is not None and digest != entry.plan.digest:
@@ -228,7 +228,7 @@ def _plan(platform: Any, rows: Mapping[str, Any], wishes: Iterable[Wish], cascad
     return plan(
         platform=platform.code,
         registry=registry,
-        current={code: setting_of(row) for code, row in rows.items()},
+        current={code: row_state_of(row) for code, row in rows.items()},
         wishes=wishes,
         cascade=cascade,
     )

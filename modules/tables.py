@@ -7,7 +7,7 @@ from typing import Any
 from django.apps.registry import Apps
 from django.db.models import Model, QuerySet
 
-from modules.plans import Setting
+from modules.plans import RowState
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,9 @@ class Tables:
         return found
 
 
-def setting_of(row: Any) -> Setting:
+def row_state_of(row: Any) -> RowState:
     """Return what a row of PlatformModule says."""
-    return Setting(
+    return RowState(
         is_enabled=row.is_enabled,
         config=row.config,
         config_version=row.config_version,

@@ -21,7 +21,7 @@ from modules.admin.proposals import Proposal, Unreadable
 from modules.config_forms import rows_of
 from modules.configs import InvalidConfig
 from modules.models import Change
-from modules.plans import Action, Plan, Setting
+from modules.plans import Action, Plan, RowState
 from modules.services import Blocked, Collision, StalePlan
 from platforms.admin_forms import ReasonForm
 from platforms.models import Platform
@@ -167,8 +167,8 @@ class Pages:
     ) -> HttpResponse:
         """Have the service apply the plan that was shown, and say what came of it."""
 
-        def is_as_shown(platform: Platform, settings: Mapping[str, Setting]) -> None:
-            if form is not None and settings.get(place.module, Setting()).digest != proposal.seen:
+        def is_as_shown(platform: Platform, settings: Mapping[str, RowState]) -> None:
+            if form is not None and settings.get(place.module, RowState()).digest != proposal.seen:
                 raise RowChanged
 
         try:

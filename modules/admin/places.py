@@ -9,10 +9,10 @@ from django.urls import reverse
 from modules import configs, selectors
 from modules.definition import ModuleConfig, ModuleDefinition
 from modules.models import PlatformModule
-from modules.plans import Setting
+from modules.plans import RowState
 from modules.registry import registry
 from modules.selectors import ModuleStateRow
-from modules.tables import setting_of
+from modules.tables import row_state_of
 from platforms import access
 from platforms.access import Actor, Right
 from platforms.models import Platform
@@ -58,7 +58,7 @@ class Place:
     module: str
     definition: ModuleDefinition | None
     state: ModuleStateRow
-    setting: Setting
+    setting: RowState
     may_switch: bool
 
     @property
@@ -119,7 +119,7 @@ def find(request: HttpRequest, platform_code: str, module: str) -> Place:
         module=module,
         definition=registry.get(module),
         state=state,
-        setting=setting_of(row),
+        setting=row_state_of(row),
         may_switch=access.may(actor, Right.SWITCH, platform),
     )
 

@@ -28,7 +28,7 @@ from modules.api.serializers import (
     WriteSerializer,
 )
 from modules.models import Change, Module, PlatformModule
-from modules.plans import Setting
+from modules.plans import RowState
 from modules.services import Outcome
 from platforms import access
 from platforms.access import Right
@@ -102,7 +102,7 @@ class SwitchingViewSet(BaseViewSet):
     pagination_class = None
     serializer_class = ModuleStateSerializer
 
-    def check_revision(self, platform: Platform, settings: Mapping[str, Setting]) -> None:
+    def check_revision(self, platform: Platform, settings: Mapping[str, RowState]) -> None:
         """Refuse, under the lock, what was wished for in view of another revision."""
         self.check_if_match(revision_tag(platform.revision))
 

@@ -11,9 +11,9 @@ from django.db import connection
 from modules import configs, secrets
 from modules.legacy import Finding
 from modules.models import PlatformModule
-from modules.plans import Setting
+from modules.plans import RowState
 from modules.registry import ModuleRegistry
-from modules.tables import setting_of
+from modules.tables import row_state_of
 from platforms.models import Platform
 
 
@@ -41,9 +41,9 @@ def snapshot(prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def settings_of(platform: Platform) -> dict[str, Setting]:
+def settings_of(platform: Platform) -> dict[str, RowState]:
     """Return what the rows of a platform say."""
-    return {row.module_id: setting_of(row) for row in PlatformModule.objects.filter(platform=platform)}
+    return {row.module_id: row_state_of(row) for row in PlatformModule.objects.filter(platform=platform)}
 
 
 def entries_of(value: Any) -> list[tuple[Any, Any]]:
@@ -58,7 +58,7 @@ def entries_of(value: Any) -> list[tuple[Any, Any]]:
 
 
 def assert_nothing_is_lost(
-    before: Any, remaining: Any, after: Mapping[str, Setting], findings: tuple[Finding, ...], registry: ModuleRegistry
+    before: Any, remaining: Any, after: Mapping[str, RowState], findings: tuple[Finding, ...], registry: ModuleRegistry
 ) -> None:
     """Assert that what is gone from the settings is in effect, and that what remains is as it was, and named."""
     if not isinstance(before, dict):
@@ -76,7 +76,7 @@ def assert_nothing_is_lost(
     kept_configs = _kept(before, remaining, "module_config", _configs)
     for key, config in _gone(before, kept_configs, "module_config", _configs):
         code = key.strip().lower()
-        assert_config_is_in_effect(registry, code, config, after.get(code, Setting()))
+        assert_config_is_in_effect(registry, code, config, after.get(code, RowState()))
     named = [finding.path for finding in findings if not finding.taken]
     modules_named = {path for path in named if path.startswith("enabled_modules")}
     configs_named = {path for path in named if path.startswith("module_config")}
@@ -84,7 +84,7 @@ def assert_nothing_is_lost(
     assert bool(configs_named) is bool(kept_configs)
 
 
-def assert_config_is_in_effect(registry: ModuleRegistry, code: str, config: dict[str, Any], after: Setting) -> None:
+def assert_config_is_in_effect(registry: ModuleRegistry, code: str, config: dict[str, Any], after: RowState) -> None:
     """Assert that a module says everything that the config said."""
     valid = configs.validate(registry[code].config, configs.merge({}, config))
     for name, value in valid.config.items():

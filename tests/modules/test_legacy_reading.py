@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from modules.definition import ModuleConfig
 from modules.legacy import Finding, Standing, read
-from modules.plans import Setting, Wish, plan
+from modules.plans import RowState, Wish, plan
 from modules.registry import registry
 from tests.modules.building import definition, registry_of
 from tests.modules.legacy_accounts import assert_nothing_is_lost
@@ -132,7 +132,7 @@ def test_read__off_for_what_another_entry_needs__leaves_the_off() -> None:
 
 
 def test_read__module_that_somebody_switched_off_since__stays_off() -> None:
-    standing = Standing(settings={"customers": Setting()}, switched_off=frozenset({"customers"}))
+    standing = Standing(settings={"customers": RowState()}, switched_off=frozenset({"customers"}))
     reading = read({"enabled_modules": ["customers", "billing", "cms"]}, registry, standing)
     assert reading.wishes == on("cms")
     assert reading.remaining == {"enabled_modules": ["customers", "billing"]}
@@ -140,7 +140,7 @@ def test_read__module_that_somebody_switched_off_since__stays_off() -> None:
 
 
 def test_read__module_that_somebody_switched_on_since__stays_on() -> None:
-    standing = Standing(settings={"cms": Setting(is_enabled=True)})
+    standing = Standing(settings={"cms": RowState(is_enabled=True)})
     reading = read({"enabled_modules": {"cms": False}}, registry, standing)
     assert (reading.wishes, reading.remaining) == ((), {"enabled_modules": {"cms": False}})
     assert found(reading) == [("conflict", "enabled_modules.cms", False)]
@@ -264,7 +264,7 @@ def test_read__wrong_value_at_an_open_place__is_shown(config: Any, path: str, sh
 
 
 def test_read__secret_that_somebody_set_since__is_not_shown() -> None:
-    standing = Standing(settings={"billing": Setting(config={"stripe_mode": "live"}, secrets={"api_key": "0123"})})
+    standing = Standing(settings={"billing": RowState(config={"stripe_mode": "live"}, secrets={"api_key": "0123"})})
     old = {"module_config": {"billing": {"api_key": "sk_live_123", "stripe_mode": "test"}}}
     assert [(f.path, f.value) for f in read(old, registry, standing).findings] == [
         ("module_config.billing.stripe_mode", "test"),
@@ -294,8 +294,8 @@ def test_read__map_of_modules__is_shown_as_what_is_on_and_off(switches: dict[str
 def test_read__config_that_somebody_set_since__stays() -> None:
     standing = Standing(
         settings={
-            "customers": Setting(config={"privacy_due_days": 10}),
-            "billing": Setting(secrets={"api_key": "0123456789abcdef"}),
+            "customers": RowState(config={"privacy_due_days": 10}),
+            "billing": RowState(secrets={"api_key": "0123456789abcdef"}),
         }
     )
     old = {
@@ -388,7 +388,7 @@ SHAPES: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
-def after(standing: Standing, wishes: tuple[Wish, ...]) -> dict[str, Setting]:
+def after(standing: Standing, wishes: tuple[Wish, ...]) -> dict[str, RowState]:
     made = plan(platform="p", registry=registry, current=standing.settings, wishes=wishes)
     assert made.blockers == ()
     return {**standing.settings, **made.outcome}
@@ -411,7 +411,7 @@ def test_read__any_settings_on_any_platform__lose_nothing_and_are_read_once(
     current = after(Standing(), wishes)
     switched_off = frozenset(code for code in off_since if code not in current or not current[code].is_enabled)
     switched_off -= {definition.code for definition in registry if definition.is_core}
-    standing = Standing(settings={code: Setting() for code in switched_off} | current, switched_off=switched_off)
+    standing = Standing(settings={code: RowState() for code in switched_off} | current, switched_off=switched_off)
     reading = read(old, registry, standing)
     outcome = after(standing, reading.wishes)
     assert_nothing_is_lost(old, reading.remaining, outcome, reading.findings, registry)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modules.plans import Action, Obstacle, Plan, Setting, Wish, plan
+from modules.plans import Action, Obstacle, Plan, RowState, Wish, plan
 from modules.registry import ModuleRegistry
 from tests.modules.building import definition, registry_of
 
@@ -17,7 +17,7 @@ class Case:
 
     requires: Mapping[str, tuple[str, ...]]
     core: frozenset[str]
-    current: Mapping[str, Setting]
+    current: Mapping[str, RowState]
     wishes: tuple[Wish, ...]
     cascade: bool
 
@@ -39,12 +39,12 @@ class Case:
             cascade=case.cascade,
         )
 
-    def is_on(self, code: str, settings: Mapping[str, Setting] | None = None) -> bool:
+    def is_on(self, code: str, settings: Mapping[str, RowState] | None = None) -> bool:
         """Whether the module is on, said once more and simply."""
         settings = self.current if settings is None else settings
         return code in self.core or (code in settings and settings[code].is_enabled)
 
-    def after(self, made: Plan) -> dict[str, Setting]:
+    def after(self, made: Plan) -> dict[str, RowState]:
         """Return how the modules stand once the plan is applied."""
         return {**self.current, **made.outcome}
 
@@ -63,7 +63,7 @@ class Case:
         """Return all that need the module."""
         return {other for other in self.requires if code in self.needs(other)}
 
-    def is_consistent(self, settings: Mapping[str, Setting]) -> bool:
+    def is_consistent(self, settings: Mapping[str, RowState]) -> bool:
         """Whether nothing is on without what it needs."""
         return all(
             self.is_on(required, settings)
@@ -74,10 +74,10 @@ class Case:
 
     def made_consistent(self) -> "Case":
         """Return the same case in a state in which nothing is on without what it needs."""
-        current = {code: Setting(is_enabled=self.is_on(code)) for code in self.requires}
+        current = {code: RowState(is_enabled=self.is_on(code)) for code in self.requires}
         for code in self.requires:
             if current[code].is_enabled:
-                current |= {required: Setting(is_enabled=True) for required in self.needs(code)}
+                current |= {required: RowState(is_enabled=True) for required in self.needs(code)}
         return replace(self, current=current)
 
 
@@ -93,7 +93,7 @@ def cases(draw: st.DrawFn) -> Case:
     return Case(
         requires=requires,
         core=frozenset(core),
-        current=draw(st.dictionaries(st.sampled_from(codes), st.builds(Setting, is_enabled=st.booleans()))),
+        current=draw(st.dictionaries(st.sampled_from(codes), st.builds(RowState, is_enabled=st.booleans()))),
         wishes=tuple(
             draw(
                 st.lists(
@@ -280,7 +280,7 @@ def test_plan__digest__differs_as_soon_as_the_plan_does(case: Case, other: Case)
 def test_plan__digest__does_not_heed_a_module_that_the_plan_does_not_touch(case: Case, side: str) -> None:
     made = case.plan()
     untouched = {
-        code: Setting(is_enabled=setting.is_enabled, config={"side": side})
+        code: RowState(is_enabled=setting.is_enabled, config={"side": side})
         for code, setting in case.current.items()
         if code not in made.outcome
     }
@@ -292,7 +292,7 @@ def test_plan__digest__does_not_heed_a_module_that_the_plan_does_not_touch(case:
 def test_plan__digest__heeds_how_a_touched_module_stood_before(case: Case) -> None:
     made = case.plan()
     for code in made.outcome:
-        before = case.current.get(code, Setting())
+        before = case.current.get(code, RowState())
         other = replace(before, config={**before.config, "moved": True})
         assert case.plan(current={**case.current, code: other}).digest != made.digest
 

@@ -6,12 +6,12 @@ from pydantic import BaseModel, Field, SecretStr
 
 from modules.configs import FieldError, InvalidConfig
 from modules.definition import ModuleConfig
-from modules.plans import Action, Blocker, Obstacle, Plan, Setting, Step, Wish, plan
+from modules.plans import Action, Blocker, Obstacle, Plan, RowState, Step, Wish, plan
 from modules.registry import ModuleRegistry
 from modules.secrets import fingerprint
 from tests.modules.building import definition, registry_of
 
-ON, OFF = Setting(is_enabled=True), Setting()
+ON, OFF = RowState(is_enabled=True), RowState()
 
 
 class Address(BaseModel):
@@ -45,7 +45,7 @@ REGISTRY = registry_of(
 )
 
 
-def planned(*wishes: Wish, registry: ModuleRegistry = REGISTRY, cascade: bool = False, **current: Setting) -> Plan:
+def planned(*wishes: Wish, registry: ModuleRegistry = REGISTRY, cascade: bool = False, **current: RowState) -> Plan:
     return plan(platform="kestrel", registry=registry, current=current, wishes=wishes, cascade=cascade)
 
 
@@ -173,7 +173,7 @@ def test_plan__chain_of_five_thousand__does_not_overflow() -> None:
 
 
 def test_plan__configure__merges_over_what_is_stored() -> None:
-    stored = Setting(config={"days": 5, "address": {"city": "Kiel", "street": "Am Kai"}})
+    stored = RowState(config={"days": 5, "address": {"city": "Kiel", "street": "Am Kai"}})
     made = planned(Wish(module="shipping", config={"address": {"city": "Rom"}}), shipping=stored)
     assert said(made) == [("shipping", "configure", "requested")]
     assert made.outcome == {
@@ -182,19 +182,19 @@ def test_plan__configure__merges_over_what_is_stored() -> None:
 
 
 def test_plan__configure_with_null__goes_back_to_the_default() -> None:
-    stored = Setting(config={"days": 5, "address": {"city": "Kiel", "street": "Am Kai"}})
+    stored = RowState(config={"days": 5, "address": {"city": "Kiel", "street": "Am Kai"}})
     made = planned(Wish(module="shipping", config={"days": None, "address": {"street": None}}), shipping=stored)
     assert made.outcome["shipping"].config == {"address": {"city": "Kiel"}}
 
 
 def test_plan__replace__keeps_nothing_of_what_was_stored_but_secrets() -> None:
-    stored = Setting(config={"days": 5, "carrier": "bike"}, secrets={"key": "aa"})
+    stored = RowState(config={"days": 5, "carrier": "bike"}, secrets={"key": "aa"})
     made = planned(Wish(module="shipping", config={"days": 6}, replaces=True), shipping=stored)
-    assert made.outcome["shipping"] == Setting(config={"days": 6}, secrets={"key": "aa"})
+    assert made.outcome["shipping"] == RowState(config={"days": 6}, secrets={"key": "aa"})
 
 
 def test_plan__reset__empties_config_and_removes_secrets() -> None:
-    stored = Setting(is_enabled=True, config={"days": 5}, secrets={"key": "aa"})
+    stored = RowState(is_enabled=True, config={"days": 5}, secrets={"key": "aa"})
     made = planned(Wish(module="shipping", resets=True), shipping=stored, customers=ON)
     assert said(made) == [("shipping", "reset", "requested")]
     assert made.outcome["shipping"] == ON
@@ -214,13 +214,13 @@ def test_plan__reset__empties_config_and_removes_secrets() -> None:
     ],
 )
 def test_plan__config_that_is_so_already__makes_no_step(wish: Wish) -> None:
-    made = planned(wish, shipping=Setting(config={"days": 5}))
+    made = planned(wish, shipping=RowState(config={"days": 5}))
     assert (made.steps, made.outcome, made.new_secrets) == ((), {}, {})
 
 
 def test_plan__configure_a_core_module_without_a_row__keeps_it_on() -> None:
     made = planned(Wish(module="watch", config={"days": 4}))
-    assert made.outcome == {"watch": Setting(is_enabled=True, config={"days": 4})}
+    assert made.outcome == {"watch": RowState(is_enabled=True, config={"days": 4})}
 
 
 def test_plan__enable_with_config__is_one_plan_of_two_steps() -> None:
@@ -230,17 +230,17 @@ def test_plan__enable_with_config__is_one_plan_of_two_steps() -> None:
         ("shipping", "enable", "requested"),
         ("shipping", "configure", "requested"),
     ]
-    assert made.outcome == {"customers": ON, "shipping": Setting(is_enabled=True, config={"days": 4})}
+    assert made.outcome == {"customers": ON, "shipping": RowState(is_enabled=True, config={"days": 4})}
 
 
 def test_plan__true_over_one__is_a_change() -> None:
-    made = planned(Wish(module="shipping", config={"answer": True}), shipping=Setting(config={"answer": 1}))
+    made = planned(Wish(module="shipping", config={"answer": True}), shipping=RowState(config={"answer": 1}))
     assert made.outcome["shipping"].config == {"answer": True}
 
 
 @pytest.mark.parametrize(("stored", "given"), [(1, 1.0), (10**16, 1e16), (0, -0.0), (10**23, 1e23)])
 def test_plan__the_same_number_written_otherwise__makes_no_step(stored: float, given: float) -> None:
-    made = planned(Wish(module="shipping", config={"rate": given}), shipping=Setting(config={"rate": stored}))
+    made = planned(Wish(module="shipping", config={"rate": given}), shipping=RowState(config={"rate": stored}))
     assert made.steps == ()
 
 
@@ -274,7 +274,7 @@ def test_plan__config_too_deep__is_refused_before_the_stack_overflows(levels: in
 def test_plan__new_secret__is_in_the_outcome_by_fingerprint_only() -> None:
     made = planned(Wish(module="shipping", config={"key": "hunter22"}))
     assert said(made) == [("shipping", "configure", "requested")]
-    assert made.outcome["shipping"] == Setting(secrets={"key": fingerprint("hunter22")})
+    assert made.outcome["shipping"] == RowState(secrets={"key": fingerprint("hunter22")})
     assert {name: secret.get_secret_value() for name, secret in made.new_secrets["shipping"].items() if secret} == {
         "key": "hunter22"
     }
@@ -282,13 +282,13 @@ def test_plan__new_secret__is_in_the_outcome_by_fingerprint_only() -> None:
 
 
 def test_plan__same_secret_again__makes_no_step() -> None:
-    stored = Setting(secrets={"key": fingerprint("hunter22")})
+    stored = RowState(secrets={"key": fingerprint("hunter22")})
     made = planned(Wish(module="shipping", config={"key": "hunter22"}), shipping=stored)
     assert (made.steps, made.new_secrets) == ((), {})
 
 
 def test_plan__null_secret__removes_that_one() -> None:
-    stored = Setting(secrets={"key": "aa", "other_key": "bb"})
+    stored = RowState(secrets={"key": "aa", "other_key": "bb"})
     made = planned(Wish(module="shipping", config={"key": None}), shipping=stored)
     assert made.outcome["shipping"].secrets == {"other_key": "bb"}
     assert made.new_secrets == {"shipping": {"key": None}}
@@ -303,7 +303,7 @@ def test_plan__secret_that_does_not_validate__is_not_told() -> None:
 
 def test_plan__newer_schema__stamps_what_is_configured_and_what_is_new() -> None:
     assert planned(on("newer")).outcome["newer"].config_version == 3
-    old = Setting(config={"days": 2}, config_version=2)
+    old = RowState(config={"days": 2}, config_version=2)
     assert planned(Wish(module="newer", config={"days": 5}), newer=old).outcome["newer"].config_version == 3
     assert planned(on("newer"), newer=old).outcome["newer"] == replace(old, is_enabled=True)
 
@@ -324,13 +324,13 @@ def test_setting__digest__follows_what_it_says() -> None:
     settings = [
         OFF,
         ON,
-        Setting(config={"a": 1}),
-        Setting(config={"a": True}),
-        Setting(config_version=2),
-        Setting(secrets={"key": "aa"}),
+        RowState(config={"a": 1}),
+        RowState(config={"a": True}),
+        RowState(config_version=2),
+        RowState(secrets={"key": "aa"}),
     ]
     assert len({setting.digest for setting in settings}) == len(settings)
-    assert Setting(config={"a": 1, "b": 2}).digest == Setting(config={"b": 2, "a": 1.0}).digest
+    assert RowState(config={"a": 1, "b": 2}).digest == RowState(config={"b": 2, "a": 1.0}).digest
 
 
 def test_step__as_json__is_what_changes_keep() -> None:

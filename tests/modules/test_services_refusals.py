@@ -14,7 +14,7 @@ from modules import services
 from modules.configs import InvalidConfig
 from modules.mirror import mirror
 from modules.models import Change, PlatformModule
-from modules.plans import Setting, Wish
+from modules.plans import RowState, Wish
 from modules.registry import registry
 from platforms.models import Platform, User
 from tests.factories import ApiTokenFactory, PlatformFactory, UserFactory
@@ -171,7 +171,7 @@ def test_apply__precondition__sees_the_locked_platform_and_its_settings(platform
         origin=origin(),
         precondition=lambda locked, settings: seen.append((locked.revision, settings)),
     )
-    assert seen == [(1, {"cms": Setting(is_enabled=True, config={"max_upload_mb": 9})})]
+    assert seen == [(1, {"cms": RowState(is_enabled=True, config={"max_upload_mb": 9})})]
 
 
 @pytest.mark.parametrize(
