@@ -1,54 +1,27 @@
 """The platforms' admin: users, platforms, vendors, who belongs to them, and the tokens of API clients."""
 
-from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
-from django.db.models import Count, ForeignKey, IntegerField, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import ForeignKey, QuerySet
 from django.forms import ModelChoiceField, ModelForm
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.loader import render_to_string
-from django.template.response import TemplateResponse
-from django.utils import timezone
-from django.utils.formats import date_format
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from platforms import services
 from platforms.access import Actor, Right
 from platforms.admin_base import GuardedAdmin, ScopedAdmin
-from platforms.admin_forms import ApiTokenForm, GuardedForm, PlatformForm, ReasonForm, UsernameField
+from platforms.admin_displays import active_pill, count_of, day_of, pill
+from platforms.admin_forms import GuardedForm, PlatformForm, ReasonForm, UsernameField
 from platforms.admin_panels import Column, Panel
+from platforms.admin_tokens import ApiTokenAdmin
 from platforms.models import ApiToken, Membership, Platform, User, Vendor
 
 # Rights come from memberships and tokens: Django's groups would promise what nothing here grants.
 admin.site.unregister(Group)
-
-EXPIRES_SOON = timedelta(days=14)
-
-
-def pill(kind: str, text: str) -> SafeString:
-    """Return a status pill of the theme: `on`, `off`, `core`, `unknown` or `warn`."""
-    return format_html('<span class="pill pill--{}">{}</span>', kind, text)
-
-
-def day_of(moment: datetime) -> str:
-    """Return the day, short enough for a column."""
-    return date_format(timezone.localtime(moment), "j M Y")
-
-
-def active_pill(row: Platform | Vendor | User) -> SafeString:
-    """Return the pill of a row that is active or not."""
-    return pill("on", "Active") if row.is_active else pill("off", "Inactive")
-
-
-def count_of(queryset: QuerySet, path: str) -> Coalesce:
-    """Return how many rows of the queryset point at the outer row by `path`, as a subquery: joins would multiply."""
-    counted = queryset.order_by().filter(**{path: OuterRef("pk")}).values(path).annotate(rows=Count("pk"))
-    return Coalesce(Subquery(counted.values("rows"), output_field=IntegerField()), 0)
 
 
 @admin.register(User)
@@ -357,105 +330,4 @@ class MembershipAdmin(ScopedAdmin):
         return form
 
 
-@admin.register(ApiToken)
-class ApiTokenAdmin(ScopedAdmin):
-    """The keys of API clients: made, shown once, watched and revoked, never edited."""
-
-    form = ApiTokenForm
-    view_right = Right.MEMBERS
-    change_right = Right.MEMBERS
-    list_display = ("name", "status", "reach", "scope_names", "expires", "created_by", "prefix")
-    list_filter = ("platform",)
-    list_select_related = ("platform", "vendor", "user")
-    search_fields = ("name", "token_key", "user__username", "platform__code")
-    search_help_text = "Name, prefix, username or platform's code"
-    ordering = ("-created",)
-    autocomplete_fields = ("platform", "vendor")
-
-    class Media:
-        js = ("admin/js/jquery.init.js", "admin_theme/vendors_of_platform.js")
-
-    def get_fieldsets(self, request: HttpRequest, obj: ApiToken | None = None) -> list[Any]:
-        """Return what is asked of a new token, or what there is to see of one."""
-        if obj is None:
-            return [
-                (None, {"fields": ("name", "platform", "vendor")}),
-                ("Reach", {"fields": ("scopes", "expires_in_days")}),
-            ]
-        facts = ("name", "prefix", "status", "platform", "vendor", "scope_names", "created_by", "created", "expires")
-        return [(None, {"fields": facts})]
-
-    def get_readonly_fields(self, request: HttpRequest, obj: ApiToken | None = None) -> tuple[str, ...]:
-        """Show a token's facts; a new one is asked for."""
-        return () if obj is None else tuple(self.get_fieldsets(request, obj)[0][1]["fields"])
-
-    def has_change_permission(self, request: HttpRequest, obj: ApiToken | None = None) -> bool:
-        """A token is never edited: who holds it would not know."""
-        return False
-
-    @admin.display(description="prefix", ordering="token_key")
-    def prefix(self, token: ApiToken) -> str:
-        """The characters by which people tell tokens apart."""
-        return f"{token.token_key}…"
-
-    @admin.display(description="scopes")
-    def scope_names(self, token: ApiToken) -> str:
-        """What it may do."""
-        return ", ".join(str(ApiToken.Scope(scope).label) for scope in token.scopes)
-
-    @admin.display(description="created by", ordering="user__username")
-    def created_by(self, token: ApiToken) -> str:
-        """Whose rights it cannot exceed."""
-        return token.user.get_username()
-
-    @admin.display(description="platform", ordering="platform__name")
-    def reach(self, token: ApiToken) -> str:
-        """The platform, and the vendor where it is bound to one."""
-        if token.platform is None:
-            return "Every platform of its user"
-        return f"{token.platform} · {token.vendor}" if token.vendor else str(token.platform)
-
-    @admin.display(description="expires", ordering="expiry")
-    def expires(self, token: ApiToken) -> str:
-        """The day on which its time is over."""
-        return day_of(token.expiry) if token.expiry else "Never"
-
-    @admin.display(description="status", ordering="expiry")
-    def status(self, token: ApiToken) -> SafeString:
-        """Valid, about to expire, or expired."""
-        if token.is_expired:
-            return pill("off", "Expired")
-        if token.expiry is not None and token.expiry <= timezone.now() + EXPIRES_SOON:
-            return pill("warn", "Expires soon")
-        return pill("on", "Valid")
-
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        """Draw the page with the one button that fits: what follows a new token is the page that shows it."""
-        context.update(show_save_and_add_another=False, show_save_and_continue=False)
-        return super().render_change_form(request, context, *args, **kwargs)
-
-    def save_form(self, request: HttpRequest, form: Any, change: bool) -> ApiToken:
-        """Have the service make the token; its plain text stays on the form until the answer is drawn."""
-        form.issue(Actor.of(request))
-        return form.instance
-
-    def save_model(self, request: HttpRequest, obj: ApiToken, form: Any, change: bool) -> None:
-        """Write nothing more: the service has saved the token."""
-        request.__dict__["_issued_token"] = form.plain_text
-
-    def response_add(self, request: HttpRequest, obj: ApiToken, post_url_continue: str | None = None) -> HttpResponse:
-        """Show the token, once: in this answer and nowhere else, kept by no cache, cookie or session."""
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Token made",
-            "subtitle": obj.name,
-            "opts": self.opts,
-            "token": obj,
-            "plain_text": request.__dict__.pop("_issued_token"),
-            "scope_names": self.scope_names(obj),
-        }
-        response = TemplateResponse(request, "admin/platforms/apitoken/issued.html", context)
-        response["Cache-Control"] = "no-store"
-        return response
+admin.site.register(ApiToken, ApiTokenAdmin)

@@ -19,3 +19,6 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["TEST"] = {"NAME": f"{test_files.name}/test.sqlite3"}
     # A crash costs this database nothing but a rerun.
     DATABASES["default"]["OPTIONS"]["init_command"] += " PRAGMA synchronous=OFF;"
+else:
+    # The live server's threads are gone before the test database is: none of them may still hold a connection to it.
+    DATABASES["default"]["CONN_MAX_AGE"] = 0

@@ -18,7 +18,7 @@ from modules.plans import REQUESTED, Action, Blocker, Plan, Step
 from modules.registry import registry
 from modules.selectors import HistoryEntry, ModuleStateRow
 from platforms.access import Actor
-from platforms.admin import pill
+from platforms.admin_displays import pill
 from platforms.models import Platform, User
 
 TO_DO = {
