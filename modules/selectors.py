@@ -16,7 +16,7 @@ from modules.configs import Config
 from modules.definition import Feature, MenuItem, ModuleDefinition, Permission
 from modules.models import Change, Module, PlatformModule
 from modules.registry import registry
-from platforms.models import Platform
+from platforms.models import Platform, User
 
 History = PlatformModule.history.model
 
@@ -139,10 +139,43 @@ def stored_states() -> QuerySet[PlatformModule]:
     return PlatformModule.objects.select_related("platform", "module", "enabled_by", "disabled_by")
 
 
+def with_rows(platforms: QuerySet[Platform]) -> tuple[Platform, list[PlatformModule]] | None:
+    """Return the one platform of a queryset and its rows, with all that `states_of` needs; None where there is none.
+
+    One statement, so that the revision is that of the very rows, and a platform without any costs no other.
+    """
+    row_columns = [column.attname for column in PlatformModule._meta.concrete_fields]
+    columns = [column.attname for column in Platform._meta.concrete_fields]
+    around = ("module__name", "module__is_core", "enabled_by__username", "disabled_by__username")
+    found = list(
+        platforms.order_by().values_list(*columns, *(f"platform_modules__{name}" for name in (*row_columns, *around)))
+    )
+    if not found:
+        return None
+    platform = Platform.from_db(platforms.db, columns, found[0][: len(columns)])
+    rows = []
+    for line in found:
+        values = line[len(columns) :]
+        if values[0] is None:  # no row: the platform alone
+            continue
+        row = PlatformModule.from_db(platforms.db, row_columns, values[: len(row_columns)])
+        name, is_core, enabled_by, disabled_by = values[len(row_columns) :]
+        row.platform = platform
+        row.module = Module.from_db(platforms.db, ["code", "name", "is_core"], [row.module_id, name, is_core])
+        row.enabled_by = _user_named(platforms.db, row.enabled_by_id, enabled_by)
+        row.disabled_by = _user_named(platforms.db, row.disabled_by_id, disabled_by)
+        rows.append(row)
+    return platform, rows
+
+
+def _user_named(database: str, key: int | None, username: str) -> User | None:
+    return None if key is None else User.from_db(database, ["id", "username"], [key, username])
+
+
 def states_of(platform: Platform, stored: Iterable[PlatformModule] | None = None) -> list[ModuleStateRow]:
     """Return how every module stands on the platform: installed ones, then rows of those that are not.
 
-    stored: the platform's `stored_states()`, where they have been read; else it takes one query.
+    stored: the platform's rows, where `with_rows()` has read them; else it takes one query.
     """
     rows = {row.module_id: row for row in (_rows_of(platform) if stored is None else stored)}
     installed = [_state(platform, definition.code, rows.get(definition.code)) for definition in registry]

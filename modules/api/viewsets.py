@@ -128,9 +128,12 @@ class PlatformStateViewSet(SwitchingViewSet):
     @extend_schema(operation_id="module_config_of_platform", responses=ModuleStateSerializer(many=True))
     def retrieve(self, request: Request, platform: str) -> Response:
         """Answer the state of every module, and of those that are no longer installed but left a row."""
-        rows = self._read()
-        self.etag = revision_tag(self.platform.revision)
-        return Response(self.get_serializer(selectors.states_of(self.platform, rows), many=True).data)
+        in_scope = access.scope(self.actor, Platform.objects.filter(code=platform), self.right)
+        read = selectors.with_rows(in_scope)
+        # Not found in scope: `self.platform` says whether it is missing or withheld.
+        found, rows = read or (self.platform, None)
+        self.etag = revision_tag(found.revision)
+        return Response(self.get_serializer(selectors.states_of(found, rows), many=True).data)
 
     @extend_schema(
         operation_id="module_config_of_platform_update", request=WantedStateSerializer, responses=OutcomeSerializer
@@ -142,17 +145,6 @@ class PlatformStateViewSet(SwitchingViewSet):
         said = WantedStateSerializer(data=request.data)
         said.is_valid(raise_exception=True)
         return self.switch(services.apply, said, wishes=said.wishes(), cascade=said.validated_data["cascade"])
-
-    def _read(self) -> list[PlatformModule] | None:
-        """Read the platform along with its rows, in one query, so that the ETag is that of the very rows.
-
-        None where there are no rows to come along with: until its first change a platform has none.
-        """
-        in_scope = access.scope(self.actor, selectors.stored_states(), self.right)
-        rows = list(in_scope.filter(platform__code=self.kwargs["platform"]))
-        if rows:
-            self.platform = rows[0].platform
-        return rows if rows or not self.platform.revision else None
 
 
 class ModuleStateViewSet(SwitchingViewSet):

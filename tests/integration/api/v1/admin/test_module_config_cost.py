@@ -25,8 +25,10 @@ def test_cost__state_of_a_platform__is_at_most_three_queries(
 ):
     script, person = client_of(token_of("read")), client_of(ann)
     if crowd == "few":
-        with django_assert_num_queries(3):  # token, no rows, platform
+        with django_assert_num_queries(2):  # token, platform without rows
             assert len(script.get(ONE).json()) == len(registry)
+        with django_assert_num_queries(3):  # session, user, platform without rows
+            assert len(person.get(ONE).json()) == len(registry)
         enable(kestrel, "subscriptions")
     with django_assert_num_queries(2):  # token, rows
         assert len(script.get(ONE).json()) == len(registry)
