@@ -88,18 +88,22 @@ def write_deletion(entry: Entry, tables: Tables) -> None:
 
 
 def _follow_on(entries: Iterable[Entry], tables: Tables) -> None:
-    """Set when each entry is written, and the hash that it follows. One query.
+    """Set when each entry is written, and the hash that it follows.
 
+    The rows, read under the lock, brought it along; a platform that has changes and no row is asked for, in one query.
     No change is dated before the one it follows, even where two machines' clocks disagree: what was true at a time is
     found by date.
     """
     now = timezone.now()
-    begun = [entry.platform.pk for entry in entries if entry.platform.revision]
-    before: dict[int, tuple[str, datetime]] = {}
+    brought = {entry.platform.pk: next(iter(entry.rows.values()), None) for entry in entries}
+    before = {
+        key: (row.newest_hash, row.newest_at) for key, row in brought.items() if row is not None and row.newest_at
+    }
+    begun = [entry.platform.pk for entry in entries if entry.platform.revision and entry.platform.pk not in before]
     if begun:
         changes: QuerySet[Any] = QuerySet(tables.change)
         newest = changes.filter(platform_id__in=begun, number=F("platform__revision"))
-        before = {key: (hash_, at) for key, hash_, at in newest.values_list("platform_id", "hash", "at")}
+        before |= {key: (hash_, at) for key, hash_, at in newest.values_list("platform_id", "hash", "at")}
     for entry in entries:
         entry.at = entry.origin.at or now
         if entry.platform.pk in before:

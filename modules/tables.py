@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.apps.registry import Apps
-from django.db.models import Model, QuerySet
+from django.db.models import Model, OuterRef, QuerySet, Subquery
 
 from modules.plans import RowState
 
@@ -30,9 +30,15 @@ class Tables:
         )
 
     def rows_of(self, platform_ids: Iterable[int]) -> dict[int, dict[str, Any]]:
-        """Return the platform modules of these platforms: platform number → module code → row. One query."""
+        """Return the platform modules of these platforms: platform number → module code → row. One query.
+
+        Each row brings the hash and the date of its platform's newest change: `newest_hash`, `newest_at`.
+        """
         found: dict[int, dict[str, Any]] = {platform_id: {} for platform_id in platform_ids}
+        changes: QuerySet[Any] = QuerySet(self.change)
+        newest = changes.filter(platform_id=OuterRef("platform_id"), number=OuterRef("platform__revision"))
         rows: QuerySet[Any] = QuerySet(self.platform_module)
+        rows = rows.annotate(newest_hash=Subquery(newest.values("hash")), newest_at=Subquery(newest.values("at")))
         for row in rows.filter(platform_id__in=list(found)):
             found[row.platform_id][row.module_id] = row
         return found

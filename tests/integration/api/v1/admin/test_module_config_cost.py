@@ -58,6 +58,17 @@ def test_cost__switching__is_at_most_twelve_queries(
         assert len(body["steps"]) >= 3
 
 
+def test_cost__switching_with_a_session__is_at_most_twelve_queries(
+    crowd, kestrel, ann, client_of, django_assert_max_num_queries
+):
+    services.enable(platform=kestrel, module="customers", origin=origin())
+    services.disable(platform=kestrel, module="customers", origin=origin())
+    person = client_of(ann)
+    with django_assert_max_num_queries(12):  # one row is changed, three are made
+        body = answer(person.post(f"{ONE}subscriptions/enable/", {}))
+    assert len(body["steps"]) == 4
+
+
 def test_cost__lists__are_constant(crowd, kestrel, client_of, operator, token_of, django_assert_num_queries):
     enable(kestrel, "subscriptions")
     client = client_of(token_of("read"))
