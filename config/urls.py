@@ -17,7 +17,7 @@ urlpatterns = [
     path("api/v1/schema/", SchemaView.as_view(), name="schema"),
     path("api/v1/docs/", DocsView.as_view(url_name="schema"), name="docs"),
     path("api/v1/admin/", include("platforms.api.urls")),
-    path("api/v1/admin/", include("modules.api.urls")),
+    path("api/v1/", include("modules.api.urls")),
     # Last under /api/, so that a wrong address gets the API's own 404, also where DEBUG would show a page.
     re_path("^api/", unknown_path),
 ]

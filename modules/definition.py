@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -46,19 +46,37 @@ class Feature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permission:
-    """Something that a person may be allowed to do in a module, e.g. `export`."""
+    """Something that a person may be allowed to do in a module, e.g. `export`.
+
+    Every module has `view` and `manage`; `needs` says which of the two brings this one along.
+    """
 
     code: str
     name: str
+    needs: Literal["view", "manage"] = "manage"
+
+
+EVERY_MODULE_HAS = (
+    Permission(code="view", name="View", needs="view"),
+    Permission(code="manage", name="Manage", needs="manage"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MenuItem:
-    """A line that a module adds to the menus; its key starts with the module's code, e.g. `cms.media`."""
+    """A line that a module adds to the menus; its key starts with the module's code, e.g. `cms.media`.
+
+    `permission` is what a person needs to see it. `audiences` says in whose menus it stands: those of the platform's
+    staff, of its vendors, or both. `page` names the page of the admin that it leads staff to, e.g.
+    `admin:cms_asset_changelist`; `feature` the feature without which it is not there.
+    """
 
     key: str
     label: str
-    permission: str | None = None
+    permission: str = "view"
+    audiences: tuple[Literal["staff", "vendor"], ...] = ("staff",)
+    page: str | None = None
+    feature: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +85,10 @@ class ModuleDefinition:
 
     `requires` are hard: the module is never on without them. `uses` are optional: the module works better with them. A
     core module is on everywhere; a restricted one is switched by superusers only.
+
+    `admin_router`, `vendor_router` and `public_router` are dotted paths of `ModuleRouter`s, whose routes are served
+    below `platforms/{platform}/{code}/`, `vendor/{platform}/{vendor}/{code}/` and `public/{platform}/{code}/` while the
+    module is on there. They are imported when the URLs load, so that no circle arises.
 
     Raises DefinitionError on construction when the declaration contradicts itself; what only the whole registry can
     tell (unknown requirements, cycles, clashes) is reported by the system checks `modules.E001` and following.
@@ -84,6 +106,9 @@ class ModuleDefinition:
     features: tuple[Feature, ...] = field(default=())
     permissions: tuple[Permission, ...] = field(default=())
     menu: tuple[MenuItem, ...] = field(default=())
+    admin_router: str | None = None
+    vendor_router: str | None = None
+    public_router: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what can be seen to be wrong from here."""
@@ -131,7 +156,27 @@ class ModuleDefinition:
             if len(set(keys)) != len(keys):
                 raise DefinitionError(f"Module {self.code} declares a {kind} twice.")
         for item in self.menu:
-            if not item.key.startswith(f"{self.code}."):
-                raise DefinitionError(
-                    f"Module {self.code}: menu key {item.key!r} does not start with {self.code!r} and a dot."
-                )
+            self._refuse_wrong_menu_item(item)
+        if reserved := {permission.code for permission in self.permissions} & {
+            permission.code for permission in EVERY_MODULE_HAS
+        }:
+            raise DefinitionError(f"Module {self.code}: every module has the permission {', '.join(sorted(reserved))}.")
+
+    def _refuse_wrong_menu_item(self, item: MenuItem) -> None:
+        """Refuse a line that could stand in no menu, or would lead nowhere."""
+        where = f"Module {self.code}: menu item {item.key!r}"
+        if not item.key.startswith(f"{self.code}."):
+            raise DefinitionError(f"{where} does not start with {self.code!r} and a dot.")
+        if item.permission not in [one.code for one in (*EVERY_MODULE_HAS, *self.permissions)]:
+            raise DefinitionError(f"{where} needs the permission {item.permission}, which the module does not declare.")
+        if item.feature is not None and item.feature not in [feature.code for feature in self.features]:
+            raise DefinitionError(f"{where} belongs to the feature {item.feature}, which the module does not declare.")
+        if not item.audiences or not set(item.audiences) <= {"staff", "vendor"}:
+            raise DefinitionError(f"{where} is for nobody: name staff, vendor, or both.")
+
+    def permission(self, code: str) -> Permission:
+        """Return one of the module's permissions, `view` and `manage` among them. Raises LookupError."""
+        for permission in (*EVERY_MODULE_HAS, *self.permissions):
+            if permission.code == code:
+                return permission
+        raise LookupError(f"Module {self.code} declares no permission {code}.")

@@ -11,13 +11,17 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from django.db import transaction
+from django.db.models import Model, QuerySet
 
 from modules import configs, secrets
 from modules.definition import ModuleConfig
+from modules.models import PlatformModule
 from modules.registry import registry
+from platforms import access
 from platforms.models import Platform
 
 C = TypeVar("C", bound=ModuleConfig)
+M = TypeVar("M", bound=Model)
 
 _CAPACITY = 10_000
 # The newest state of each platform, and the registry's generation at which it was read.
@@ -89,6 +93,29 @@ def state_of(platform: Platform) -> ModuleState:
 def is_enabled(platform: Platform, module: str) -> bool:
     """Whether the module is on for the platform."""
     return module in state_of(platform).enabled
+
+
+def platforms_with(module: str) -> QuerySet[Platform]:
+    """Return the platforms on which the module is on: narrows rows of many platforms within their own query."""
+    if not registry.can_run(module):
+        return Platform.objects.none()
+    if registry[module].is_core:
+        return Platform.objects.all()
+    # Not a join: a platform would come once for each of its rows.
+    on = PlatformModule.objects.filter(module=module, is_enabled=True).order_by()
+    return Platform.objects.filter(pk__in=on.values("platform"))
+
+
+def narrow(queryset: QuerySet[M], module: str) -> QuerySet[M]:
+    """Narrow the rows of any tenant's model to those of platforms on which the module is on."""
+    return queryset.filter(**{f"{access.tenant_path(queryset.model)}__in": platforms_with(module)})
+
+
+def enabled_on_any(platforms: QuerySet[Platform]) -> frozenset[str]:
+    """Return the codes of all modules that are on for at least one of these platforms. One query."""
+    rows = PlatformModule.objects.filter(platform__in=platforms.order_by(), is_enabled=True).order_by()
+    on = set(rows.values_list("module_id", flat=True).distinct())
+    return frozenset(d.code for d in registry if registry.is_on(d.code, switched_on=d.code in on))
 
 
 def config_of(platform: Platform, schema: type[C]) -> C:

@@ -244,3 +244,29 @@ class Change(models.Model):
 
     def __str__(self) -> str:
         return f"{self.platform_code} #{self.number}"
+
+
+class PlatformMenu(models.Model):
+    """What a platform hides of the lines that modules add to its menus: keys such as `cms.media`, in order.
+
+    Not a state of a module, so no change of the platform's: its own history says who hid what, when and why.
+    """
+
+    tenant_path: ClassVar[str] = "platform"
+
+    platform = models.OneToOneField(Platform, on_delete=models.CASCADE, primary_key=True, related_name="menu")
+    hidden = models.JSONField(default=list, blank=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    history = HistoricalRecords(
+        history_id_field=models.BigAutoField(),
+        history_user_id_field=models.BigIntegerField(null=True),
+        history_change_reason_field=models.CharField(max_length=MAX_REASON, null=True),
+        table_name="platform_menus_history",
+    )
+
+    class Meta:
+        db_table = "platform_menus"
+
+    def __str__(self) -> str:
+        return f"menu of platform {self.platform_id}"

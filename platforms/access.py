@@ -1,7 +1,8 @@
 """Who may see and do what: the one place that knows. What is not granted here is denied.
 
 The matrix of roles and rights stands in `ROLE_RIGHTS` and `SCOPE_RIGHTS`; `scope()` turns it into a queryset, so that a
-row that somebody may not see does not exist for them.
+row that somebody may not see does not exist for them. Every model of a tenant says where its platform is
+(`tenant_path = "platform"`), and one whose rows may be a vendor's where that is (`vendor_path = "vendor"`).
 """
 
 from collections.abc import Mapping
@@ -14,31 +15,39 @@ from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist, Per
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 
-from platforms.models import ApiToken, Membership, Platform, User
+from platforms.models import ApiToken, Membership, Platform, User, Vendor
 
 M = TypeVar("M", bound=Model)
 
 
 class Right(StrEnum):
-    """What somebody may do on a platform."""
+    """What somebody may do on a platform, or for a vendor of it."""
 
     BELONG = "belong"  # know that it is there: refused with 403, where a stranger gets 404
-    VIEW = "view"  # its fields, vendors, module states, configs without secrets, history, changes
+    VIEW = "view"  # its fields, vendors, module states, configs without secrets, history, changes, its modules' data
     CHANGE = "change"  # its fields and vendors
     SWITCH = "switch"  # switch and configure its modules
+    MANAGE = "manage"  # work with its modules' data
     MEMBERS = "members"  # its members and tokens
     OPERATE = "operate"  # create and delete platforms: superusers only
+    VENDOR_VIEW = "vendor_view"  # what its modules keep for a vendor
+    VENDOR_MANAGE = "vendor_manage"  # work with that
 
 
+_VENDOR_RIGHTS = frozenset({Right.VENDOR_VIEW, Right.VENDOR_MANAGE})
+
+# The rights of the role vendor reach no further than the rows of that vendor.
 ROLE_RIGHTS: Mapping[str, frozenset[Right]] = {
-    Membership.Role.ADMIN: frozenset({Right.BELONG, Right.VIEW, Right.CHANGE, Right.SWITCH, Right.MEMBERS}),
-    Membership.Role.VIEWER: frozenset({Right.BELONG, Right.VIEW}),
-    Membership.Role.VENDOR: frozenset({Right.BELONG}),
+    Membership.Role.ADMIN: _VENDOR_RIGHTS
+    | {Right.BELONG, Right.VIEW, Right.CHANGE, Right.SWITCH, Right.MANAGE, Right.MEMBERS},
+    Membership.Role.VIEWER: frozenset({Right.BELONG, Right.VIEW, Right.VENDOR_VIEW}),
+    Membership.Role.VENDOR: _VENDOR_RIGHTS | {Right.BELONG},
 }
+_READ = frozenset({Right.BELONG, Right.VIEW, Right.VENDOR_VIEW})
 SCOPE_RIGHTS: Mapping[str, frozenset[Right]] = {
-    ApiToken.Scope.READ: frozenset({Right.BELONG, Right.VIEW}),
-    ApiToken.Scope.WRITE: frozenset({Right.BELONG, Right.VIEW}),
-    ApiToken.Scope.ADMIN: frozenset({Right.BELONG, Right.VIEW, Right.CHANGE, Right.SWITCH, Right.OPERATE}),
+    ApiToken.Scope.READ: _READ,
+    ApiToken.Scope.WRITE: _READ | {Right.MANAGE, Right.VENDOR_MANAGE},
+    ApiToken.Scope.ADMIN: _READ | {Right.CHANGE, Right.SWITCH, Right.OPERATE},
 }
 
 
@@ -75,45 +84,83 @@ class Actor:
         """Whether the token leaves this right; always so without a token."""
         if self.token is None:
             return True
-        if self.token.vendor_id is not None:
-            return right is Right.BELONG
+        if self.token.vendor_id is not None and right not in ROLE_RIGHTS[Membership.Role.VENDOR]:
+            return False
         return any(right in SCOPE_RIGHTS[scope] for scope in self.token.scopes)
 
 
-def _tenant_path(model: type[Model]) -> str:
+def tenant_path(model: type[Model]) -> str:
+    """Return where the model's rows have their platform. Raises ImproperlyConfigured for a model that does not say."""
     try:
         return model.tenant_path  # type: ignore[attr-defined]
     except AttributeError:
         raise ImproperlyConfigured(f"{model.__name__} declares no tenant_path, the path to its platform.") from None
 
 
-def scope(actor: Actor, queryset: QuerySet[M], right: Right) -> QuerySet[M]:
-    """Narrow to the rows of platforms on which the actor has this right.
+def vendor_path(model: type[Model]) -> str | None:
+    """Return where the model's rows have their vendor; None where they belong to the platform alone."""
+    return getattr(model, "vendor_path", None)
 
-    Every model of a tenant says where its platform is: `tenant_path = "platform"`. Raises ImproperlyConfigured for a
-    model that does not.
+
+def of_tenant(queryset: QuerySet[M], platform: Platform, vendor: Vendor | None = None) -> QuerySet[M]:
+    """Narrow to the rows of one platform, and of one vendor of it, where the model's rows may be a vendor's."""
+    lookup: dict[str, Model] = {tenant_path(queryset.model): platform}
+    if vendor is not None and (path := vendor_path(queryset.model)) is not None:
+        lookup[path] = vendor
+    return queryset.filter(**lookup)
+
+
+def owners(model: type[Model], tenant: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of `{"platform": …, "vendor": …}` that are columns of the model: what a new row of it is given."""
+    return {
+        word: owner
+        for word, owner in tenant.items()
+        if word in ("platform", "vendor") and word in (tenant_path(model), vendor_path(model))
+    }
+
+
+def scope(actor: Actor, queryset: QuerySet[M], right: Right) -> QuerySet[M]:
+    """Narrow to the rows of platforms, and of vendors, on which the actor has this right.
+
+    A platform's role reaches all of its rows. A vendor's reaches the rows of that vendor, and is worth nothing while
+    the vendor or the platform is inactive. Raises ImproperlyConfigured for a model that is no tenant's.
     """
-    path = _tenant_path(queryset.model)
+    of_platform, of_vendor = tenant_path(queryset.model), vendor_path(queryset.model)
     if not actor.user.is_active or not actor.token_grants(right):
         return queryset.none()
     if actor.token is not None and actor.token.platform_id is not None:
-        queryset = queryset.filter(**{path: actor.token.platform_id})
+        queryset = queryset.filter(**{of_platform: actor.token.platform_id})
+    if actor.token is not None and actor.token.vendor_id is not None:
+        if of_vendor is not None:
+            queryset = queryset.filter(**{of_vendor: actor.token.vendor_id})
+        elif right is not Right.BELONG:
+            return queryset.none()
     if actor.is_superuser:
         return queryset
-    roles = [role for role, rights in ROLE_RIGHTS.items() if right in rights]
-    own = Membership.objects.filter(user=actor.user_id, role__in=roles).values("platform")
-    return queryset.filter(Q(**{f"{path}__in": own}))
+    own = Membership.objects.filter(user=actor.user_id)
+    roles = [role for role, rights in ROLE_RIGHTS.items() if right in rights and role != Membership.Role.VENDOR]
+    granted = Q(**{f"{of_platform}__in": own.filter(role__in=roles).values("platform")})
+    if right in ROLE_RIGHTS[Membership.Role.VENDOR]:
+        as_vendor = own.filter(role=Membership.Role.VENDOR)
+        if of_vendor is not None:
+            active = as_vendor.filter(vendor__is_active=True, platform__is_active=True)
+            granted |= Q(**{f"{of_vendor}__in": active.values("vendor")})
+        elif right is Right.BELONG:
+            granted |= Q(**{f"{of_platform}__in": as_vendor.values("platform")})
+    return queryset.filter(granted)
 
 
 def may(actor: Actor, right: Right, platform: Platform | None = None) -> bool:
-    """Whether the actor has this right on the platform, or on any platform at all where none is named."""
+    """Whether the actor has this right on the whole platform, or on any platform at all where none is named."""
     if right is Right.OPERATE:
         bound_to = actor.token.platform_id if actor.token else None
         reaches = bound_to is None or (platform is not None and bound_to == platform.pk)
         return actor.is_superuser and actor.token_grants(right) and reaches
     platforms = scope(actor, Platform.objects.all(), right)
     if platform is not None:
-        if actor.is_superuser and (actor.token is None or actor.token.platform_id in (None, platform.pk)):
+        if actor.is_superuser and (
+            actor.token is None or (actor.token.platform_id in (None, platform.pk) and actor.token.vendor_id is None)
+        ):
             return actor.token_grants(right)
         platforms = platforms.filter(pk=platform.pk)
     return platforms.exists()

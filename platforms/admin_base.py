@@ -68,7 +68,11 @@ class ScopedRelatedFilter(admin.RelatedFieldListFilter):
         """Return the choices in scope, in their admin's order."""
         related = field.related_model
         rows = related._default_manager.order_by(*self.field_admin_ordering(field, request, model_admin))
-        rows = access.scope(Actor.of(request), rows, Right.VIEW)
+        rows = (
+            model_admin.in_scope(request, rows, Right.VIEW)
+            if isinstance(model_admin, ScopedAdmin)
+            else access.scope(Actor.of(request), rows, Right.VIEW)
+        )
         choices = [(row.pk, str(row)) for row in rows[: MOST_CHOICES + 1]]
         self.is_cut = len(choices) > MOST_CHOICES
         if not self.is_cut:
@@ -111,12 +115,17 @@ class GuardedAdmin(admin.ModelAdmin):
                 yield name, _COMPARISONS
 
     def response_action(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
-        """Apply an action to the rows that are named; where something is named that is no key of a row, do nothing."""
+        """Apply an action to all rows that are named; where one of them is not there, or foreign, do nothing."""
         try:
-            for key in request.POST.getlist(ACTION_CHECKBOX_NAME):
-                self.opts.pk.clean(key, None)
+            keys = {self.opts.pk.clean(key, None) for key in request.POST.getlist(ACTION_CHECKBOX_NAME)}
         except ValidationError:
-            messages.error(request, "There is no such row. Nothing was done.")
+            keys = None
+        # Beyond the page that was shown, what is meant is a filter, not rows by name.
+        all_found = keys is not None and (
+            request.POST.get("select_across") == "1" or queryset.filter(pk__in=keys).count() == len(keys)
+        )
+        if not all_found:
+            messages.error(request, "One of these rows is not there. Nothing was done.")
             return HttpResponseRedirect(request.get_full_path())
         return super().response_action(request, queryset)
 
@@ -161,7 +170,15 @@ class ScopedAdmin(GuardedAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """Return the rows that the asking person may see."""
-        return access.scope(Actor.of(request), super().get_queryset(request), self.view_right)
+        return self.in_scope(request, super().get_queryset(request), self.view_right)
+
+    def in_scope(self, request: HttpRequest, queryset: QuerySet, right: Right) -> QuerySet:
+        """Narrow rows of any tenant's model to those on which the asking person has this right, as far as it goes."""
+        return access.scope(Actor.of(request), queryset, right)
+
+    def may(self, request: HttpRequest, right: Right, row: Model | None = None) -> bool:
+        """Whether the asking person has this right on the row, or on any row at all, as far as it goes here."""
+        return may(request, right, row)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Model | None:
         """Return the row, or None where it is missing or foreign; lock it first where the request will change it.
@@ -184,19 +201,19 @@ class ScopedAdmin(GuardedAdmin):
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Whether the row, or any row at all, may be seen."""
-        return may(request, self.view_right, obj)
+        return self.may(request, self.view_right, obj)
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Whether the row, or any row at all, may be changed."""
-        return may(request, self.change_right, obj)
+        return self.may(request, self.change_right, obj)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Whether rows may be added on some platform."""
-        return may(request, self.add_right or self.change_right)
+        return self.may(request, self.add_right or self.change_right)
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Whether the row, or any row at all, may be deleted."""
-        return may(request, self.delete_right or self.change_right, obj)
+        return self.may(request, self.delete_right or self.change_right, obj)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Whether the app is shown at all."""
@@ -208,7 +225,7 @@ class ScopedAdmin(GuardedAdmin):
         """Narrow what a relation may be set to: rows of platforms on which the asking person may change this model."""
         if not is_tenant_model(queryset.model):
             return queryset
-        return access.scope(Actor.of(request), queryset, self.change_right)
+        return self.in_scope(request, queryset, self.change_right)
 
     def formfield_for_foreignkey(
         self, db_field: ForeignKey, request: HttpRequest, **kwargs: Any
@@ -258,7 +275,7 @@ class ScopedAdmin(GuardedAdmin):
         super().save_related(request, form, formsets, change)
         right = self.change_right if change else self.add_right or self.change_right
         rows = self.model._base_manager.filter(pk=form.instance.pk)
-        if not access.scope(Actor.of(request), rows, right).exists():
+        if not self.in_scope(request, rows, right).exists():
             raise PermissionDenied
 
     def history_view(

@@ -62,6 +62,7 @@ class Vendor(models.Model):
     """A merchant on one platform; a merchant on two platforms is two vendors."""
 
     tenant_path: ClassVar[str] = "platform"
+    vendor_path: ClassVar[str] = "pk"
 
     platform = models.ForeignKey(Platform, on_delete=models.CASCADE, related_name="vendors")
     code = models.CharField(
@@ -81,7 +82,7 @@ class Vendor(models.Model):
         return self.name
 
 
-def _validate_vendor_of_platform(vendor: Vendor | None, platform_id: int | None) -> None:
+def validate_vendor_of_platform(vendor: Vendor | None, platform_id: int | None) -> None:
     """Refuse a vendor of another platform: said once for all rows that name both."""
     if vendor is not None and vendor.platform_id != platform_id:
         raise ValidationError({"vendor": ValidationError("This vendor is on another platform.", code="foreign_vendor")})
@@ -96,6 +97,7 @@ class Membership(models.Model):
         VENDOR = "vendor", "Vendor"
 
     tenant_path: ClassVar[str] = "platform"
+    vendor_path: ClassVar[str] = "vendor"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
@@ -133,7 +135,7 @@ class Membership(models.Model):
 
     def clean(self) -> None:
         """Refuse a vendor of another platform, and a role and vendor that do not go together."""
-        _validate_vendor_of_platform(self.vendor, self.platform_id)
+        validate_vendor_of_platform(self.vendor, self.platform_id)
         # The table's constraint says the same; here it is said at the field.
         if self.role == self.Role.VENDOR and self.vendor is None:
             raise ValidationError({"vendor": ValidationError("Name the vendor.", code="required")})
@@ -168,6 +170,7 @@ class ApiToken(AbstractAuthToken):
         ADMIN = "admin", "Admin"
 
     tenant_path: ClassVar[str] = "platform"
+    vendor_path: ClassVar[str] = "vendor"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     digest = models.CharField(max_length=128, unique=True, editable=False)
@@ -194,7 +197,7 @@ class ApiToken(AbstractAuthToken):
 
     def clean(self) -> None:
         """Refuse a vendor of another platform."""
-        _validate_vendor_of_platform(self.vendor, self.platform_id)
+        validate_vendor_of_platform(self.vendor, self.platform_id)
 
     @property
     def is_expired(self) -> bool:

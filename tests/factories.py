@@ -1,8 +1,10 @@
 """Rows for tests: each factory makes one that is valid, with what it needs around it."""
 
-from datetime import timedelta
+from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
+from billing.models import Invoice, Payment, Plan
 from factory.declarations import LazyAttribute, LazyFunction, Maybe, SelfAttribute, Sequence, SubFactory
 from factory.django import DjangoModelFactory
 
@@ -80,3 +82,40 @@ class ApiTokenFactory(DjangoModelFactory[ApiToken]):
         token, secret = model_class.objects.create(*args, **kwargs)
         token.secret = secret
         return token
+
+
+class PlanFactory(DjangoModelFactory[Plan]):
+    """A plan of a platform of its own, not in the price list."""
+
+    platform = SubFactory(PlatformFactory)
+    code = Sequence(lambda n: f"plan-{n}")
+    name = LazyAttribute(lambda plan: plan.code.replace("-", " ").title())
+    price = Decimal("29.00")
+
+    class Meta:
+        model = Plan
+
+
+class InvoiceFactory(DjangoModelFactory[Invoice]):
+    """An open invoice of a vendor of its own."""
+
+    vendor = SubFactory(VendorFactory)
+    platform = SelfAttribute("vendor.platform")
+    number = Sequence(lambda n: f"R-{n:05}")
+    amount = Decimal("29.00")
+    status = Invoice.Status.OPEN
+    issued_on = date(2026, 3, 1)
+
+    class Meta:
+        model = Invoice
+
+
+class PaymentFactory(DjangoModelFactory[Payment]):
+    """A payment of an invoice of its own."""
+
+    invoice = SubFactory(InvoiceFactory)
+    amount = Decimal("29.00")
+    received_on = date(2026, 3, 15)
+
+    class Meta:
+        model = Payment

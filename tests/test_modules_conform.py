@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.core.checks import run_checks
+from django.urls import resolve, reverse
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, SecretStr
 
@@ -164,8 +165,11 @@ def test_module__features_and_menu__name_what_is_there(module: ModuleDefinition)
     for feature in module.features:
         assert feature.switch is None or module.config.model_fields[feature.switch].annotation is bool
         assert set(feature.requires).isdisjoint(module.requires)
-    permissions = {permission.code for permission in module.permissions}
-    assert {item.permission for item in module.menu} - {None} <= permissions
+    for item in module.menu:
+        assert item.label == item.label.strip() != ""
+        assert item.page is None or "staff" in item.audiences
+        if item.page is not None:
+            assert resolve(reverse(item.page)).app_names == ["admin"]
 
 
 @every_module

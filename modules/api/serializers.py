@@ -38,7 +38,7 @@ class MenuItemSerializer(serializers.Serializer):
 
     key = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]  # shadows what DRF uses in forms only
-    permission = serializers.CharField(allow_null=True)
+    permission = serializers.CharField(help_text="What a person needs to see it.")
 
 
 class CatalogueEntrySerializer(serializers.Serializer):

@@ -6,6 +6,7 @@ import django_filters
 from django.db.models import Q, QuerySet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
+from rest_framework.request import Request
 
 from platforms.models import Platform
 
@@ -18,6 +19,15 @@ class StrictBooleanFilter(django_filters.TypedChoiceFilter):
         kwargs.setdefault("choices", [("true", "true"), ("false", "false")])
         kwargs.setdefault("coerce", "true".__eq__)
         super().__init__(*args, **kwargs)
+
+
+class TenantChoiceFilter(django_filters.ModelChoiceFilter):
+    """By another row of the tenant of whom the address speaks; anybody else's is refused like one that is not there."""
+
+    def get_queryset(self, request: Request | None) -> QuerySet[Any]:
+        """Return the rows that the asking person may name here."""
+        queryset: QuerySet[Any] = super().get_queryset(request)
+        return queryset.none() if request is None else request.parser_context["view"].in_scope(queryset)
 
 
 class PlatformFilter(django_filters.FilterSet):

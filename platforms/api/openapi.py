@@ -60,8 +60,10 @@ class Schema(AutoSchema):
 
     def get_tags(self) -> list[str]:
         """Group by what an address is about: `platforms`, `vendors`, `module-config`, …"""
-        words = [word for word in self.path.strip("/").split("/") if not word.startswith("{")]
-        resources = words[words.index("admin") + 1 :] if "admin" in words else words
+        words = [word for word in self.path.removeprefix("/api/v1").strip("/").split("/") if not word.startswith("{")]
+        tree, *resources = words
+        if tree != "admin":
+            return [f"{tree}: {resources[0]}"]
         if resources[:1] == ["platforms"] and len(resources) > 1:
             return resources[1:2]
         return resources[:1]
@@ -98,7 +100,7 @@ class Schema(AutoSchema):
         return list(REFUSALS)
 
     def _should_add_error_response(self, responses: dict[str, Any], status_code: str) -> bool:
-        if status_code in responses:
+        if status_code in responses or (status_code in ("401", "403") and not self.view.authentication_classes):
             return False
         writes = self.method not in SAFE
         match status_code:

@@ -10,7 +10,7 @@ from django.db.models import Model, QuerySet
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
-from platforms import services
+from platforms import access, services
 from platforms.api.fields import ReasonField
 from platforms.models import ApiToken, Membership, Platform, User, Vendor
 
@@ -76,7 +76,7 @@ class StrictModelSerializer(StrictSerializerMixin, serializers.ModelSerializer):
         return attrs
 
     def _of_address(self) -> dict[str, Any]:
-        return {"platform": self.context["platform"]} if "platform" in self.context else {}
+        return access.owners(self.Meta.model, self.context.get("tenant", {}))
 
     def _by_field(self, error: DjangoValidationError) -> dict[str, list[DjangoValidationError]]:
         errors = dict(error.error_dict)
@@ -131,17 +131,20 @@ class VendorSerializer(StrictModelSerializer):
         read_only_fields = ["created_at"]
 
 
-class VendorOfPlatformField(serializers.SlugRelatedField):
+class TenantRelatedField(serializers.SlugRelatedField):
+    """Another row of the tenant of whom the address speaks, by one of its fields; anybody else's does not exist."""
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """Return the rows that may be named here: none outside of a view, which alone knows whose they are."""
+        queryset = cast("QuerySet[Any]", super().get_queryset())
+        return self.context["view"].in_scope(queryset) if self.context.get("tenant") else queryset.none()
+
+
+class VendorOfPlatformField(TenantRelatedField):
     """The code of a vendor of the platform that the address names; another platform's does not exist."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(slug_field="code", queryset=Vendor.objects.all(), **kwargs)
-
-    def get_queryset(self) -> QuerySet[Vendor]:
-        """Return the platform's vendors."""
-        if "platform" not in self.context:
-            return Vendor.objects.none()
-        return Vendor.objects.filter(platform=self.context["platform"])
 
 
 class MembershipSerializer(StrictModelSerializer):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
@@ -20,7 +20,9 @@ from platforms.access import Actor, Right
 from platforms.api.conditional import ConditionalMixin, digest_tag
 from platforms.api.errors import Refused
 from platforms.api.serializers import DeleteSerializer
-from platforms.models import Platform
+from platforms.models import Platform, Vendor
+
+M = TypeVar("M", bound=Model)
 
 
 class BaseViewSet(ConditionalMixin, viewsets.GenericViewSet):
@@ -109,21 +111,28 @@ class ResourceViewSet(BaseViewSet):
     # What the body of a DELETE may say.
     delete_serializer_class: ClassVar[type[DeleteSerializer]] = DeleteSerializer
 
+    @property
+    def tenant(self) -> dict[str, Any]:
+        """Whose rows the address speaks of: `{"platform": …}`; nobody's in particular where it is not nested."""
+        return {"platform": self.platform} if self.is_nested else {}
+
+    def of_tenant(self, queryset: QuerySet[M]) -> QuerySet[M]:
+        """Narrow rows of any tenant's model to those of whom the address speaks."""
+        return access.of_tenant(queryset, **self.tenant) if self.tenant else queryset
+
+    def in_scope(self, queryset: QuerySet[M]) -> QuerySet[M]:
+        """Narrow rows of any tenant's model to those that may be acted on, named or filtered by here."""
+        return access.scope(self.actor, self.of_tenant(queryset), self.right)
+
     def get_queryset(self) -> QuerySet[Any]:
         """Return the rows that may be acted on here."""
         queryset = super().get_queryset()
-        if getattr(self, "swagger_fake_view", False):
-            return queryset.none()
-        if self.is_nested:
-            queryset = queryset.filter(platform=self.platform)
-        return access.scope(self.actor, queryset, self.right)
+        return queryset.none() if getattr(self, "swagger_fake_view", False) else self.in_scope(queryset)
 
     def get_serializer_context(self) -> dict[str, Any]:
-        """Return DRF's context with the platform of the address: no body ever names it."""
+        """Return DRF's context with whose rows these are, which no body ever names."""
         context = dict(super().get_serializer_context())
-        if self.is_nested and not getattr(self, "swagger_fake_view", False):
-            context["platform"] = self.platform
-        return context
+        return context if getattr(self, "swagger_fake_view", False) else context | {"tenant": self.tenant}
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """List."""
@@ -179,22 +188,19 @@ class ResourceViewSet(BaseViewSet):
 
     def find(self, **lookup: Any) -> Any:
         """Return one row in scope, as it is now; raises as `access.get` does."""
-        return self._find(super().get_queryset(), **lookup)
+        return self.get_in_scope(super().get_queryset(), **lookup)
 
     def find_locked(self) -> Any:
         """Return the row of the address, locked until the transaction ends; raises as `access.get` does."""
-        return self._find(super().get_queryset().select_for_update(no_key=True, of=("self",)), **self.address)
+        return self.get_in_scope(super().get_queryset().select_for_update(no_key=True, of=("self",)), **self.address)
 
-    def _find(self, queryset: QuerySet[Any], **lookup: Any) -> Any:
-        if self.is_nested:
-            lookup["platform"] = self.platform
-        return access.get(self.actor, queryset, self.right, **lookup)
+    def get_in_scope(self, queryset: QuerySet[M], **lookup: Any) -> M:
+        """Return the one row of these that the lookup names and that may be acted on here; raises as `access.get`."""
+        return access.get(self.actor, self.of_tenant(queryset), self.right, **lookup)
 
     def check_may_create(self) -> None:
         """Raise PermissionDenied, or the platform's DoesNotExist, where the actor may not make a row here."""
-        if self.is_nested:
-            _ = self.platform
-        elif not access.may(self.actor, self.right):
+        if not self.tenant and not access.may(self.actor, self.right):
             raise PermissionDenied
 
     def represent(self, row: Model) -> Mapping[str, Any]:
@@ -207,8 +213,40 @@ class ResourceViewSet(BaseViewSet):
 
     def perform_create(self, serializer: serializers.BaseSerializer) -> Model:
         """Save what was validated, and return it."""
-        return serializer.save(platform=self.platform) if self.is_nested else serializer.save()
+        return serializer.save(**access.owners(super().get_queryset().model, self.tenant))
 
     def perform_destroy(self, row: Any, said: Mapping[str, Any]) -> None:
         """Delete the row. said: what the body said, as `delete_serializer_class` has it."""
         row.delete()
+
+
+class VendorSideMixin:
+    """What stands below `vendor/{platform}/{vendor}/`: of one vendor, for those who act for it, or look after it."""
+
+    read_right: ClassVar[Right] = Right.VENDOR_VIEW
+    write_right: ClassVar[Right] = Right.VENDOR_MANAGE
+
+    @cached_property
+    def vendor(self) -> Vendor:
+        """The vendor that the address names.
+
+        Raises Vendor.DoesNotExist where it is foreign, missing or inactive, or its platform is; PermissionDenied
+        without the right.
+        """
+        vendors = Vendor.objects.select_related("platform").filter(is_active=True, platform__is_active=True)
+        address = {"platform__code": self.kwargs["platform"], "code": self.kwargs["vendor"]}  # type: ignore[attr-defined]
+        return self.get_vendor(vendors, **address)
+
+    def get_vendor(self, vendors: QuerySet[Vendor], **address: str) -> Vendor:
+        """Return the vendor of the address; raises as `access.get` does."""
+        return access.get(self.actor, vendors, self.right, **address)  # type: ignore[attr-defined]
+
+    @cached_property
+    def platform(self) -> Platform:
+        """The vendor's platform."""
+        return self.vendor.platform
+
+    @property
+    def tenant(self) -> dict[str, Any]:
+        """Whose rows the address speaks of."""
+        return {"platform": self.platform, "vendor": self.vendor}

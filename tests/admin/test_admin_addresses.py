@@ -47,7 +47,9 @@ def not_declared() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize(("model", "query"), list(not_declared()))
-def test_list__lookup_not_declared__refused(model: type[Model], query: str, operator: User) -> None:
+def test_list__lookup_not_declared__refused(
+    model: type[Model], query: str, operator: User, kestrel_on: Platform
+) -> None:
     assert logged_in(operator).get(f"{list_of(model)}?{query}").status_code == 400
 
 

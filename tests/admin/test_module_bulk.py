@@ -345,7 +345,7 @@ def test_bulk__plan__queries_grow_with_the_platforms_only(
     picks = [f"{platform.pk}:{chain[-1]}" for platform in platforms]
     client = logged_in(operator)
 
-    with django_assert_num_queries(4 + count):
+    with django_assert_num_queries(5 + count):
         client.post(BULK, {"action": "on", "pick": picks})
 
 

@@ -399,7 +399,7 @@ def test_page_and_history__many_versions__same_queries(
     for days in range(changes):
         configure(kestrel_on, {"default_trial_days": days + 1})
 
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(14):
         ann_in.get(address("configure"))
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(15):
         ann_in.get(address("history"))

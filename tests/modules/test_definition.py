@@ -73,7 +73,25 @@ def test_definition__invalid_version__is_refused(version: str) -> None:
         ),
         (
             {"menu": (MenuItem(key="cms.labels", label="Labels"),)},
-            "Module shipping: menu key 'cms.labels' does not start with 'shipping' and a dot.",
+            "Module shipping: menu item 'cms.labels' does not start with 'shipping' and a dot.",
+        ),
+        (
+            {"menu": (MenuItem(key="shipping.labels", label="Labels", permission="export"),)},
+            "Module shipping: menu item 'shipping.labels' needs the permission export, which the module does not "
+            "declare.",
+        ),
+        (
+            {"menu": (MenuItem(key="shipping.labels", label="Labels", feature="export"),)},
+            "Module shipping: menu item 'shipping.labels' belongs to the feature export, which the module does not "
+            "declare.",
+        ),
+        (
+            {"menu": (MenuItem(key="shipping.labels", label="Labels", audiences=()),)},
+            "Module shipping: menu item 'shipping.labels' is for nobody: name staff, vendor, or both.",
+        ),
+        (
+            {"permissions": (Permission(code="manage", name="Manage"),)},
+            "Module shipping: every module has the permission manage.",
         ),
     ],
 )
@@ -86,7 +104,19 @@ def test_definition__contradiction__is_refused_in_words(fields: dict[str, Any], 
 def test_definition__everything_declared__is_kept() -> None:
     feature = Feature(code="export", name="Export", switch="export", requires=("cms",))
     item = MenuItem(key="shipping.labels", label="Labels", permission="export")
-    made = declare(requires=("customers",), uses=("cms",), features=(feature,), menu=(item,), is_restricted=True)
+    export = Permission(code="export", name="Export", needs="view")
+    made = declare(
+        requires=("customers",),
+        uses=("cms",),
+        features=(feature,),
+        permissions=(export,),
+        menu=(item,),
+        is_restricted=True,
+    )
+    assert made.permission("export") is export
+    assert made.permission("manage").needs == "manage"
+    with pytest.raises(LookupError, match="declares no permission erase"):
+        made.permission("erase")
     assert (made.requires, made.uses, made.features, made.menu) == (("customers",), ("cms",), (feature,), (item,))
     assert (made.is_core, made.is_restricted) == (False, True)
 

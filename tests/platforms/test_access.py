@@ -1,17 +1,20 @@
 """`platforms.access`: the matrix of who may."""
 
 import pytest
+from billing.models import Payment
 from django.contrib.auth.models import AnonymousUser, Group
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 
 from platforms import access
 from platforms.access import Actor, Right
 from platforms.models import Membership, Platform, Vendor
-from tests.factories import ApiTokenFactory, MembershipFactory, UserFactory, VendorFactory
+from tests.factories import ApiTokenFactory, MembershipFactory, PaymentFactory, UserFactory, VendorFactory
 
 ALL = set(Right)
-ADMIN = {Right.BELONG, Right.VIEW, Right.CHANGE, Right.SWITCH, Right.MEMBERS}
-VIEWER = {Right.BELONG, Right.VIEW}
+FOR_VENDORS = {Right.VENDOR_VIEW, Right.VENDOR_MANAGE}
+ADMIN = {Right.BELONG, Right.VIEW, Right.CHANGE, Right.SWITCH, Right.MANAGE, Right.MEMBERS, *FOR_VENDORS}
+VIEWER = {Right.BELONG, Right.VIEW, Right.VENDOR_VIEW}
+WRITER = {*VIEWER, Right.MANAGE, Right.VENDOR_MANAGE}
 
 
 def rights(actor, platform):
@@ -56,10 +59,10 @@ def test_may__each_role__has_its_rights_on_its_platform_only(people, kestrel, ti
     ("who", "scopes", "expected"),
     [
         ("operator", ["read"], VIEWER),
-        ("operator", ["write"], VIEWER),
+        ("operator", ["write"], WRITER),
         ("operator", ["admin"], {*VIEWER, Right.CHANGE, Right.SWITCH, Right.OPERATE}),
         ("admin", ["read"], VIEWER),
-        ("admin", ["read", "write"], VIEWER),
+        ("admin", ["read", "write"], WRITER),
         ("admin", ["admin"], {*VIEWER, Right.CHANGE, Right.SWITCH}),
         ("viewer", ["read", "write", "admin"], VIEWER),
         ("vendor", ["read", "write", "admin"], {Right.BELONG}),
@@ -138,3 +141,63 @@ def test_of__request__takes_user_and_token(rf, kestrel, ann):
     assert Actor.of(request) == Actor(user=ann)
     request.auth = token = ApiTokenFactory(user=ann, platform=kestrel)
     assert Actor.of(request) == Actor(user=ann, token=token)
+
+
+# --- vendors ---------------------------------------------------------------------------------------------------------
+
+
+def vendors_seen(actor, right):
+    return set(access.scope(actor, Vendor.objects.all(), right))
+
+
+@pytest.mark.parametrize(
+    ("who", "sees", "manages"),
+    [("operator", "all", "all"), ("admin", "own", "own"), ("viewer", "own", ""), ("vendor", "self", "self")],
+)
+def test_scope__rows_of_vendors__by_role(people, brindle, tidewater, who, sees, manages):
+    beside, foreign = VendorFactory(platform=brindle.platform), VendorFactory(platform=tidewater)
+    reach = {"all": {brindle, beside, foreign}, "own": {brindle, beside}, "self": {brindle}, "": set()}
+    actor = Actor(user=people[who])
+    assert vendors_seen(actor, Right.VENDOR_VIEW) == reach[sees]
+    assert vendors_seen(actor, Right.VENDOR_MANAGE) == reach[manages]
+
+
+@pytest.mark.parametrize("who", ["operator", "admin", "vendor"])
+@pytest.mark.parametrize(("scopes", "manages"), [(["read"], False), (["write"], True), (["admin"], False)])
+def test_scope__token_of_a_vendor__that_vendor_only(people, brindle, who, scopes, manages):
+    VendorFactory(platform=brindle.platform)
+    token = ApiTokenFactory(user=people[who], platform=brindle.platform, vendor=brindle, scopes=scopes)
+    actor = Actor(user=token.user, token=token)
+    assert vendors_seen(actor, Right.VENDOR_VIEW) == {brindle}
+    assert vendors_seen(actor, Right.VENDOR_MANAGE) == ({brindle} if manages else set())
+    assert vendors_seen(actor, Right.VIEW) == set()
+
+
+@pytest.mark.parametrize("inactive", ["vendor", "platform"])
+def test_scope__inactive__vendor_has_no_rights_and_staff_keep_theirs(people, brindle, inactive):
+    row = brindle if inactive == "vendor" else brindle.platform
+    row.is_active = False
+    row.save()
+    assert vendors_seen(Actor(user=people["vendor"]), Right.VENDOR_VIEW) == set()
+    assert vendors_seen(Actor(user=people["admin"]), Right.VENDOR_VIEW) == {brindle}
+
+
+def test_get__another_vendor_of_the_same_platform__is_not_there(people, brindle):
+    beside = VendorFactory(platform=brindle.platform)
+    with pytest.raises(Vendor.DoesNotExist):
+        access.get(Actor(user=people["vendor"]), Vendor.objects.all(), Right.VENDOR_VIEW, code=beside.code)
+
+
+def test_owners__columns_of_the_model__and_no_paths(brindle):
+    tenant = {"platform": brindle.platform, "vendor": brindle}
+    assert access.owners(Membership, tenant) == tenant
+    assert access.owners(Vendor, tenant) == {"platform": brindle.platform}
+    assert access.owners(Payment, tenant) == {}
+
+
+def test_of_tenant__rows_of_another_or_of_no_vendor__left_out(brindle):
+    mine = PaymentFactory(invoice__vendor=brindle)
+    beside = PaymentFactory(invoice__vendor__platform=brindle.platform)
+    PaymentFactory()
+    assert set(access.of_tenant(Payment.objects.all(), brindle.platform)) == {mine, beside}
+    assert set(access.of_tenant(Payment.objects.all(), brindle.platform, brindle)) == {mine}

@@ -2,7 +2,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, EmailStr, Field, SecretStr, StringConstraints
 
-from modules.definition import ModuleConfig, ModuleDefinition
+from modules.definition import MenuItem, ModuleConfig, ModuleDefinition, Permission
 from modules.registry import registry
 
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
@@ -40,5 +40,18 @@ registry.register(
         version="2.1",
         requires=("customers",),
         config=BillingConfig,
+        permissions=(Permission(code="void", name="Void an invoice"),),
+        menu=(
+            MenuItem(
+                key="billing.invoices",
+                label="Invoices",
+                audiences=("staff", "vendor"),
+                page="admin:billing_invoice_changelist",
+            ),
+            MenuItem(key="billing.plans", label="Plans", permission="manage", page="admin:billing_plan_changelist"),
+        ),
+        admin_router="billing.api.routers.admin_router",
+        vendor_router="billing.api.routers.vendor_router",
+        public_router="billing.api.routers.public_router",
     )
 )

@@ -84,7 +84,7 @@ def test_retrieve__features_permissions_menu__are_listed(install, as_viewer):
     row = as_viewer.get(f"{LIST}loyalty_cards/").json()
     assert row["features"] == [{"code": "stamps", "name": "Stamps", "switch": None, "requires": ["cms"]}]
     assert row["permissions"] == [{"code": "export", "name": "Export"}]
-    assert row["menu"] == [{"key": "loyalty_cards.cards", "label": "Cards", "permission": None}]
+    assert row["menu"] == [{"key": "loyalty_cards.cards", "label": "Cards", "permission": "view"}]
 
 
 def test_catalogue__module_that_is_gone__is_shown_as_not_installed(as_viewer, left_behind):
