@@ -16,6 +16,7 @@ class ModulesConfig(AppConfig):
         """Find every installed module, keep their table like the registry, hear of platforms that are deleted."""
         autodiscover_modules("definition")
         register_checks()
+        import_string("modules.surface_checks.register_checks")()
         post_migrate.connect(mirror_after_migrate, sender=self)
         # By name: services need models, which are not there yet when this file is read.
         before_platform_delete = import_string("platforms.services.before_platform_delete")

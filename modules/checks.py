@@ -3,7 +3,7 @@
 E001 unknown requirement, E002 cycle of requirements, E003 reserved or clashing code, E005 core module that needs one
 that is not, E006 config field without a default, E007 secret where it could not be kept apart, E008 no usable key to
 encrypt secrets with; with `check --database default` also W001 rows of a module that is not installed, W002 module
-that migrate has not seen. E004 is kept for routes without a gate.
+that migrate has not seen. E004, routes and admin pages that do not ask the gate, stands in `modules.surface_checks`.
 """
 
 from collections.abc import Iterator, Sequence
