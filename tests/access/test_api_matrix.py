@@ -127,9 +127,7 @@ def words_of(world: World, route: Route, situation: str) -> dict[str, object]:
 
 def prepare(world: World, situation: str) -> None:
     if situation == "off":
-        for definition in registry:
-            if not definition.is_core:
-                services.disable(platform=world.own.platform, module=definition.code, origin=origin(), cascade=True)
+        worlds.switch_everything_off(world.own.platform)
     if situation == "inactive":
         Platform.objects.filter(pk=world.own.platform.pk).update(is_active=False)
 

@@ -11,6 +11,7 @@ from django.db.models import Model
 from factory.django import DjangoModelFactory
 from rest_framework.test import APIClient
 
+from modules import services
 from modules.registry import registry
 from platforms.models import ApiToken, Membership, Platform, User, Vendor
 from tests.factories import (
@@ -23,7 +24,7 @@ from tests.factories import (
     UserFactory,
     VendorFactory,
 )
-from tests.modules.building import enable
+from tests.modules.building import enable, origin
 
 # How a row of each model that a route serves is made for a vendor of a platform. A new model stands here, or the
 # matrix says that it misses it.
@@ -148,6 +149,13 @@ def build() -> World:
         "expired token": token(admin, *everything, expiry=timedelta(days=-1)),
     }
     return World(own=own, foreign=foreign, beside=beside, people=people)
+
+
+def switch_everything_off(platform: Platform) -> None:
+    """Have nothing on but what is always on."""
+    for definition in registry:
+        if not definition.is_core:
+            services.disable(platform=platform, module=definition.code, origin=origin(), cascade=True)
 
 
 def everything() -> dict[str, list[dict[str, Any]]]:
