@@ -3,13 +3,27 @@
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.db.models import ForeignKey, Model, QuerySet
-from django.forms import ModelChoiceField
+from django.forms import BaseInlineFormSet, ModelChoiceField
 from django.http import HttpRequest
 
 from platforms import access
 from platforms.access import Actor, Right
 from platforms.admin_base import is_tenant_model, may
+
+
+class ScopedInlineFormSet(BaseInlineFormSet):
+    """Refuses a row that is not there for the asking person: foreign, or deleted since the page was drawn.
+
+    Django takes any row's key here, then saves nothing and says that all went well.
+    """
+
+    def clean(self) -> None:
+        """Say so, and save nothing."""
+        super().clean()
+        if any(form.instance._state.adding for form in self.initial_forms):
+            raise ValidationError("One of these rows is not there any more. Open the page again.", code="missing")
 
 
 class ScopedInlineMixin(admin.options.InlineModelAdmin):
@@ -18,6 +32,7 @@ class ScopedInlineMixin(admin.options.InlineModelAdmin):
     view_right: ClassVar[Right] = Right.VIEW
     change_right: ClassVar[Right] = Right.CHANGE
     extra = 0
+    formset = ScopedInlineFormSet
 
     def in_scope(self, request: HttpRequest, queryset: QuerySet, right: Right) -> QuerySet:
         """Narrow rows of any tenant's model to those on which the asking person has this right, as far as it goes."""

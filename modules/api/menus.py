@@ -89,8 +89,7 @@ class MenuViewSet(BaseViewSet):
         """Hide these lines on the platform, and show all others again."""
         _ = self.platform
         self.require_if_match()
-        said = HideSerializer(data=request.data)
-        said.is_valid(raise_exception=True)
+        said = self.read_body(HideSerializer)
         with self.writing():
             # The lock first: what If-Match is compared with cannot change before it is written.
             Platform.objects.select_for_update(no_key=True).get(pk=self.platform.pk)

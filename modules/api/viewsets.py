@@ -142,8 +142,7 @@ class PlatformStateViewSet(SwitchingViewSet):
         """Bring the platform to the wanted state, all of it or nothing; modules left out stay as they are."""
         _ = self.platform
         self.require_if_match()
-        said = WantedStateSerializer(data=request.data)
-        said.is_valid(raise_exception=True)
+        said = self.read_body(WantedStateSerializer)
         return self.switch(services.apply, said, wishes=said.wishes(), cascade=said.validated_data["cascade"])
 
 
@@ -210,9 +209,7 @@ class ModuleStateViewSet(SwitchingViewSet):
     def _said(self, serializer_class: type[WriteSerializer]) -> Any:
         _ = self.module
         self.require_if_match()
-        said = serializer_class(data=self.request.data)
-        said.is_valid(raise_exception=True)
-        return said
+        return self.read_body(serializer_class)
 
     def _configure(self, *, replaces: bool) -> Response:
         said = self._said(ConfigureSerializer)

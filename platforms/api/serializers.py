@@ -95,11 +95,11 @@ class StrictModelSerializer(StrictSerializerMixin, serializers.ModelSerializer):
         return instance
 
 
-class DeleteSerializer(StrictSerializerMixin, serializers.Serializer):
-    """What may be said about a deletion: nothing."""
+class EmptySerializer(StrictSerializerMixin, serializers.Serializer):
+    """What may be said where nothing has to be: nothing."""
 
 
-class DeletePlatformSerializer(DeleteSerializer):
+class DeletePlatformSerializer(EmptySerializer):
     """What may be said about the deletion of a platform, which is its last change."""
 
     reason = ReasonField()

@@ -19,10 +19,11 @@ from platforms import access
 from platforms.access import Actor, Right
 from platforms.api.conditional import ConditionalMixin, digest_tag
 from platforms.api.errors import Refused
-from platforms.api.serializers import DeleteSerializer
+from platforms.api.serializers import EmptySerializer
 from platforms.models import Platform, Vendor
 
 M = TypeVar("M", bound=Model)
+S = TypeVar("S", bound=serializers.BaseSerializer)
 
 
 class BaseViewSet(ConditionalMixin, viewsets.GenericViewSet):
@@ -88,6 +89,12 @@ class BaseViewSet(ConditionalMixin, viewsets.GenericViewSet):
         """
         return access.get(self.actor, Platform.objects.all(), self.right, code=self.kwargs["platform"])
 
+    def read_body(self, serializer_class: type[S]) -> S:
+        """Return what the body says, validated; raise ValidationError. An action takes no body that nobody reads."""
+        said = serializer_class(data=self.request.data, context=self.get_serializer_context())
+        said.is_valid(raise_exception=True)
+        return said
+
     @contextmanager
     def writing(self) -> Iterator[None]:
         """One transaction, rolled back in a dry run; a row that collides with another's, made meanwhile, is a 409."""
@@ -109,7 +116,7 @@ class ResourceViewSet(BaseViewSet):
 
     is_nested: ClassVar[bool] = True
     # What the body of a DELETE may say.
-    delete_serializer_class: ClassVar[type[DeleteSerializer]] = DeleteSerializer
+    delete_serializer_class: ClassVar[type[serializers.Serializer]] = EmptySerializer
 
     @property
     def tenant(self) -> dict[str, Any]:
@@ -176,9 +183,7 @@ class ResourceViewSet(BaseViewSet):
         with self.writing():
             row = self.find_locked()
             self.check_if_match(digest_tag(self.represent(row)))
-            said = self.delete_serializer_class(data=request.data)
-            said.is_valid(raise_exception=True)
-            self.perform_destroy(row, said.validated_data)
+            self.perform_destroy(row, self.read_body(self.delete_serializer_class).validated_data)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @property

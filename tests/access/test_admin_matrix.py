@@ -148,11 +148,6 @@ def is_let_in(world: World, route: Route, seen: set[str], who: str, situation: s
     return True
 
 
-@pytest.fixture
-def world() -> World:
-    return worlds.build()
-
-
 def test_matrix__every_page__is_in_it(world: World) -> None:
     for route in admin_routes():
         is_known = (

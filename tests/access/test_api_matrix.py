@@ -141,11 +141,6 @@ def is_right(answer: Any, wanted: set[int | str]) -> bool:
     return status in wanted and (status != 403 or answer.json()["errors"][0]["code"] == "permission_denied")
 
 
-@pytest.fixture
-def world() -> World:
-    return worlds.build()
-
-
 def test_matrix__every_route__is_in_it(world: World) -> None:
     known = set(NEEDS) | PLAIN
     assert {route.name for route in api_routes() if route.module is None} == known

@@ -18,7 +18,7 @@ from billing.api.serializers import (
 from billing.models import Invoice, Payment, Plan
 from modules.api.bases import AdminResource, PublicResource, VendorResource
 from platforms.api.filters import TenantChoiceFilter
-from platforms.api.serializers import DeleteSerializer
+from platforms.api.serializers import EmptySerializer
 from platforms.models import Vendor
 
 
@@ -51,12 +51,13 @@ class InvoiceViewSet(AdminResource):
     filterset_class = InvoiceFilter
     ordering = ("-issued_on", "number")
 
-    @extend_schema(request=DeleteSerializer, responses=InvoiceSerializer)
+    @extend_schema(request=EmptySerializer, responses=InvoiceSerializer)
     @action(detail=True, methods=["post"])
     def void(self, request: Request, **address: str) -> Response:
         """Say that nothing is owed any more."""
         with self.writing():
             invoice = self.find_locked()
+            self.read_body(EmptySerializer)
             invoice.status = Invoice.Status.VOID
             invoice.save(update_fields=["status"])
             answer = self.represent(self.find(pk=invoice.pk))
