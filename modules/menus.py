@@ -1,6 +1,6 @@
 """What the modules that are on contribute to the menus of a platform's staff and vendors."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -24,14 +24,15 @@ class MenuLine:
     path: str | None = None
 
 
-def lines(platform: Platform, audience: Audience, granted: Callable[[Right], bool]) -> list[MenuLine]:
+def lines(
+    platform: Platform, audience: Audience, granted: Callable[[Right], bool], hidden: Collection[str]
+) -> list[MenuLine]:
     """Return the lines that the modules which are on have for somebody, in the order of the modules.
 
-    granted: whether that person has a right there. What the platform hides is left out. One query, and those of
-    `granted`, which is asked once for each right.
+    granted: whether that person has a right there; asked once for each right. hidden: keys of lines to leave out, as
+    `hidden_items()` has them. No query, once the gate is warm.
     """
     state = gate.state_of(platform)
-    hidden = frozenset(hidden_items(platform))
     answers: dict[Right, bool] = {}
     found = []
     for definition in registry:

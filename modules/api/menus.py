@@ -107,11 +107,12 @@ class MenuViewSet(BaseViewSet):
 
     def represent(self) -> dict[str, object]:
         """Return the menu as the asking person sees it."""
-        lines = menus.lines(self.platform, "staff", partial(access.may, self.actor, platform=self.platform))
+        hidden = menus.hidden_items(self.platform)
+        lines = menus.lines(self.platform, "staff", partial(access.may, self.actor, platform=self.platform), hidden)
         return {
             "platform": self.platform.code,
             "items": [asdict(line) for line in lines],
-            "hidden": menus.hidden_items(self.platform),
+            "hidden": hidden,
         }
 
 
@@ -123,7 +124,7 @@ class VendorMenuViewSet(VendorSideMixin, BaseViewSet):
     @extend_schema(operation_id="vendor_menu_retrieve")
     def retrieve(self, request: Request, platform: str, vendor: str) -> Response:
         """Answer the lines that the modules which are on have for the vendor."""
-        lines = menus.lines(self.platform, "vendor", self._may)
+        lines = menus.lines(self.platform, "vendor", self._may, menus.hidden_items(self.platform))
         return Response(
             {
                 "platform": self.platform.code,
