@@ -69,7 +69,7 @@ def check_admin_pages(site: admin.AdminSite) -> Iterator[CheckMessage]:
             if not issubclass(inline, ScopedInlineMixin):
                 yield Error(
                     f"{inline.__name__}, on the admin page of {model._meta.label}, shows rows of everybody.",
-                    hint="Have it start from ModuleTabularInline or ModuleStackedInline, in modules.admin.bases.",
+                    hint="Have it start from ModuleInline, in modules.admin.bases.",
                     obj=type(page),
                     id=_ID,
                 )

@@ -289,7 +289,7 @@ class MembershipAdmin(ScopedAdmin):
     autocomplete_fields = ("user", "platform", "vendor")
 
     class Media:
-        js = ("admin/js/jquery.init.js", "admin_theme/vendors_of_platform.js")
+        js = ("admin/js/jquery.init.js", "admin_theme/rows_of_platform.js")
 
     def get_fieldsets(self, request: HttpRequest, obj: Membership | None = None) -> list[Any]:
         """Return who, where and as what."""

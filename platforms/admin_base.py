@@ -155,6 +155,17 @@ class GuardedAdmin(admin.ModelAdmin):
         return type(form.__name__, (BeatenForm, form), {}) if request.__dict__.get("_beaten") else form
 
 
+class LabelledForm(ModelForm):
+    """A row of a list that can be edited in it: each field says what it is, and whose, as no label stands beside it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.widget.attrs["aria-label"] = f"{field.label}: {self.instance}"
+            # Django points at a help text that it does not print in a list.
+            field.help_text = ""
+
+
 class ScopedAdmin(GuardedAdmin):
     """Admin of a tenant model: rights come from `platforms.access`, never from Django's model permissions.
 
@@ -258,6 +269,10 @@ class ScopedAdmin(GuardedAdmin):
         if isinstance(field, RelatedField) and is_tenant_model(field.related_model):
             return (item, ScopedRelatedFilter)
         return item
+
+    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> type[ModelForm]:
+        """Return the form for a row of a list that can be edited."""
+        return super().get_changelist_form(request, **{"form": LabelledForm, **kwargs})
 
     def autocomplete_label(self, row: Model) -> str:
         """Return what an autocomplete shows for the row."""

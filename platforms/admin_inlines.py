@@ -74,9 +74,5 @@ class ScopedInlineMixin(admin.options.InlineModelAdmin):
         return self.has_change_permission(request, obj)
 
 
-class ScopedTabularInline(ScopedInlineMixin, admin.TabularInline):
-    """A table on a row's page."""
-
-
-class ScopedStackedInline(ScopedInlineMixin, admin.StackedInline):
-    """Forms under one another on a row's page."""
+class ScopedInline(ScopedInlineMixin, admin.StackedInline):
+    """Forms under one another: in Django's table of them no field has a label that a screen reader could say."""

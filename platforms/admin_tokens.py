@@ -33,7 +33,7 @@ class ApiTokenAdmin(ScopedAdmin):
     autocomplete_fields = ("platform", "vendor")
 
     class Media:
-        js = ("admin/js/jquery.init.js", "admin_theme/vendors_of_platform.js")
+        js = ("admin/js/jquery.init.js", "admin_theme/rows_of_platform.js")
 
     def get_fieldsets(self, request: HttpRequest, obj: ApiToken | None = None) -> list[Any]:
         """Return what is asked of a new token, or what there is to see of one."""

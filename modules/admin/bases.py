@@ -9,7 +9,7 @@ from modules import gate
 from platforms import access
 from platforms.access import Actor, Right
 from platforms.admin_base import ScopedAdmin
-from platforms.admin_inlines import ScopedStackedInline, ScopedTabularInline
+from platforms.admin_inlines import ScopedInline
 from platforms.models import Platform
 
 
@@ -55,12 +55,11 @@ class GateMixin:
 
 
 class ModuleModelAdmin(GateMixin, ScopedAdmin):
-    """Admin of a module's model."""
+    """Admin of a module's model. Its autocompletes offer the rows of the platform that the form names."""
+
+    class Media:
+        js = ("admin/js/jquery.init.js", "admin_theme/rows_of_platform.js")
 
 
-class ModuleTabularInline(GateMixin, ScopedTabularInline):
-    """A module's rows as a table on another row's page."""
-
-
-class ModuleStackedInline(GateMixin, ScopedStackedInline):
-    """A module's rows as forms on another row's page."""
+class ModuleInline(GateMixin, ScopedInline):
+    """A module's rows on another row's page."""

@@ -14,7 +14,16 @@ from playwright.sync_api import Browser, ConsoleMessage, Error, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from platforms.models import Membership, Platform, User
-from tests.factories import ApiTokenFactory, MembershipFactory, PlatformFactory, UserFactory, VendorFactory
+from tests.factories import (
+    ApiTokenFactory,
+    MembershipFactory,
+    PaymentFactory,
+    PlanFactory,
+    PlatformFactory,
+    UserFactory,
+    VendorFactory,
+)
+from tests.modules.building import enable
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -234,3 +243,16 @@ def test_membership__vendor_field_on_its_page__vendors_of_its_platform(open_page
     page.locator(".field-vendor .select2-selection").click()
 
     expect(page.locator(".select2-results__option")).to_have_text(["Brindle Coffee · Kestrel Rewards"])
+
+
+def test_pages_of_a_module__operator__nothing_to_say(open_page: OpenPage, story: Story) -> None:
+    kestrel = Platform.objects.get(code="kestrel")
+    enable(kestrel, "billing")
+    payment = PaymentFactory(invoice__vendor=kestrel.vendors.get(), invoice__number="R-00001")
+    PlanFactory(platform=kestrel, name="Small", is_public=True)
+    page = open_page(story.operator, WIDE, "light")
+    addresses = [reverse(f"admin:billing_{model}_changelist") for model in ("plan", "invoice")]
+    addresses += [reverse(f"admin:billing_{model}_add") for model in ("plan", "invoice")]
+    addresses += [reverse(f"admin:billing_invoice_{view}", args=[payment.invoice.pk]) for view in ("change", "delete")]
+
+    assert [line for address in addresses for line in complaints_of(page, address)] == []

@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from billing.models import Invoice, Payment, Plan
-from modules.admin.bases import ModuleModelAdmin, ModuleTabularInline
+from modules.admin.bases import ModuleInline, ModuleModelAdmin
 
 
 @admin.register(Plan)
@@ -18,7 +18,7 @@ class PlanAdmin(ModuleModelAdmin):
     autocomplete_fields = ("platform",)
 
 
-class PaymentInline(ModuleTabularInline):
+class PaymentInline(ModuleInline):
     """What was paid for an invoice."""
 
     model = Payment

@@ -1,7 +1,7 @@
 "use strict";
 /*
- * A vendor is of one platform: its autocomplete asks for the vendors of the platform that the form names. Where the platform
- * is fixed the field carries it as data-platform. The server checks again.
+ * What a row points at is of the row's platform: autocompletes ask for the rows of the platform that the form names. Where
+ * the platform is fixed the field carries it as data-platform. The server checks again.
  */
 {
     const $ = django.jQuery;
@@ -14,7 +14,7 @@
 
     $.ajaxPrefilter((options, original) => {
         const asked = original.data;
-        if (!asked || asked.field_name !== "vendor") {
+        if (!asked || !asked.field_name || asked.field_name === "platform") {
             return;
         }
         const platform = platformFor(asked.field_name);
@@ -23,8 +23,10 @@
         }
     });
 
-    // Another platform, other vendors: what was chosen before cannot stand.
+    // Another platform, other rows: what was chosen before cannot stand. People are of no platform.
     $(() => {
-        $("#id_platform").on("change", () => $("#id_vendor").val(null).trigger("change"));
+        $("#id_platform").on("change", () => {
+            $("select.admin-autocomplete").not("#id_platform, #id_user").val(null).trigger("change");
+        });
     });
 }
