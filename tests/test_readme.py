@@ -60,11 +60,10 @@ def test_readme__api_lines__work_as_printed(live_server: LiveServer) -> None:
     issue, base, *lines = typed_lines("The API")
     token = manage(re.fullmatch(r"TOKEN=\$\((.*)\)", issue)[1])  # type: ignore[index]
     lines = [line.replace("$TOKEN", token).replace("$API", base.removeprefix("API=")) for line in lines]
-    assert len(lines) == 5
+    answers = [curl(line, live_server) for line in lines]
 
-    states, trial, switched, configured, history = (curl(line, live_server) for line in lines)
-
-    assert [status for status, _ in (states, trial, switched, configured, history)] == [200] * 5
+    assert [status for status, _ in answers] == [200] * 6
+    states, trial, switched, configured, history, menu = answers
     assert {state["module"] for state in states[1] if state["is_enabled"]} == {"customers", "messaging", "monitoring"}
     assert (trial[1]["dry_run"], trial[1]["change"]) == (True, None)
     assert switched[1]["steps"] == [{"module": "billing", "action": "enable", "cause": "requested"}]
@@ -72,6 +71,7 @@ def test_readme__api_lines__work_as_printed(live_server: LiveServer) -> None:
     newest, first = history[1]["results"]
     assert newest["diff"] == [{"key": "config.default_trial_days", "old": None, "new": 30}]
     assert (first["reason"], first["change"]) == ("pilot", switched[1]["change"])
+    assert [item["label"] for item in menu[1]["items"]] == ["Invoices", "Plans"]
 
 
 @pytest.mark.django_db
