@@ -8,6 +8,7 @@ from rest_framework.exceptions import ErrorDetail, NotFound, ValidationError
 
 from modules import selectors
 from modules.api.fields import AnyField, ConfigField, DigestField
+from modules.differences import Difference
 from modules.models import Change
 from modules.plans import Action, Wish
 from platforms.api.fields import ReasonField, StrictBooleanField
@@ -129,7 +130,7 @@ class DifferenceSerializer(serializers.Serializer):
     old = AnyField(help_text="Null where it was not set.")
     new = AnyField(help_text="Null where it is no longer set.")
 
-    def to_representation(self, instance: selectors.Difference) -> dict[str, Any]:
+    def to_representation(self, instance: Difference) -> dict[str, Any]:
         """Return the difference; a secret stands among the config, which is where it is written."""
         shown = super().to_representation(instance)
         kind, _, name = shown["key"].partition(".")
