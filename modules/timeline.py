@@ -150,9 +150,9 @@ def compare(old: Standing, new: Standing) -> list[ModuleDifferences]:
     return [item for item in found if item.differences]
 
 
-def oldest_change_since(platform_id: int, number: int, modules: Iterable[str]) -> int | None:
+def first_change_after(platform: Platform, number: int, modules: Iterable[str]) -> int | None:
     """Return the number of the first change after `number` that touched one of the modules. One query."""
-    later = History.objects.filter(platform=platform_id, change_number__gt=number, module__in=list(modules))
+    later = History.objects.filter(platform=platform, change_number__gt=number, module__in=list(modules))
     return later.order_by("change_number").values_list("change_number", flat=True).first()
 
 

@@ -60,11 +60,12 @@ def test_readme__api_lines__work_as_printed(live_server: LiveServer) -> None:
     issue, base, *lines = typed_lines("The API")
     token = manage(re.fullmatch(r"TOKEN=\$\((.*)\)", issue)[1])  # type: ignore[index]
     lines = [line.replace("$TOKEN", token).replace("$API", base.removeprefix("API=")) for line in lines]
-    assert len(lines) == 5
+    assert len(lines) == 8
 
-    states, trial, switched, configured, history = (curl(line, live_server) for line in lines)
+    answers = [curl(line, live_server) for line in lines]
 
-    assert [status for status, _ in (states, trial, switched, configured, history)] == [200] * 5
+    assert [status for status, _ in answers] == [200] * 8
+    states, trial, switched, configured, history, then, compared, back = answers
     assert {state["module"] for state in states[1] if state["is_enabled"]} == {"customers", "messaging", "monitoring"}
     assert (trial[1]["dry_run"], trial[1]["change"]) == (True, None)
     assert switched[1]["steps"] == [{"module": "billing", "action": "enable", "cause": "requested"}]
@@ -72,6 +73,11 @@ def test_readme__api_lines__work_as_printed(live_server: LiveServer) -> None:
     newest, first = history[1]["results"]
     assert newest["diff"] == [{"key": "config.default_trial_days", "old": None, "new": 30}]
     assert (first["reason"], first["change"]) == ("pilot", switched[1]["change"])
+    assert {state["revision"] for state in then[1]} != {state["revision"] for state in states[1]}
+    assert compared[1]["right"]["platform"] == "tidewater"
+    assert compared[1]["modules"]
+    assert (back[1]["dry_run"], back[1]["change"]) == (True, None)
+    assert back[1]["steps"]
 
 
 @pytest.mark.django_db
