@@ -84,10 +84,11 @@ def test_readme__api_lines__work_as_printed(live_server: LiveServer) -> None:
 def test_readme__command_lines__work_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     call_command("demo", stdout=StringIO())
     monkeypatch.chdir(tmp_path)
-    show, enable, disable, migrate = typed_lines("The command line")
-    assert all(line.startswith(MANAGE) for line in (show, enable, disable, migrate))
+    show, compare, enable, disable, migrate = typed_lines("The command line")
+    assert all(line.startswith(MANAGE) for line in (show, compare, enable, disable, migrate))
 
     assert "messaging" in manage(show)
+    assert "THERE" in manage(compare)
     assert "Dry run: nothing was written." in manage(enable)
     assert "requires customers" in manage(disable)
     manage(migrate)
