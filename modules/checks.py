@@ -21,7 +21,7 @@ from modules.registry import ModuleRegistry, registry
 # Words that stand in the addresses where a module's code would: /platforms/{platform}/{module}/… and the admin's own.
 RESERVED_CODES = frozenset(
     {"add", "admin", "api", "change", "changes", "delete", "history", "members", "menu", "module", "modules"}
-    | {"platform", "platforms", "public", "static", "tokens", "vendor", "vendors"}
+    | {"platform", "platforms", "public", "revert", "static", "tokens", "vendor", "vendors"}
 )
 
 

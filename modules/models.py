@@ -203,7 +203,8 @@ class Change(models.Model):
 
     Platform, actor and the token that the actor came with are kept as plain numbers with a readable snapshot beside
     them: a change outlives them all and is never written again. `steps` is what the plan did:
-    [{"module", "action", "cause"}]. `content_version` says what `hash` is made of.
+    [{"module", "action", "cause"}]. `content_version` says what `hash` is made of. `undoes` is the oldest change whose
+    effect a revert took back, with all that came after it; so it leads back to how things stood before that one.
     """
 
     class Source(models.TextChoices):

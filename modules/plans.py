@@ -38,6 +38,7 @@ class Obstacle(StrEnum):
     CORE = "core"
     NOT_INSTALLED = "not_installed"
     MISSING_REQUIREMENT = "missing_requirement"
+    SECRET_CHANGED = "secret_changed"  # noqa: S105  (a word for an obstacle)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,8 @@ class Wish:
     """What somebody wants of one module; None leaves a part as it is.
 
     `config` goes over what is stored, null removing a key; with `replaces` it takes its place. A secret is kept unless
-    it is named: null removes it, an empty text keeps it. `resets` brings everything back to its default.
+    it is named: null removes it, an empty text keeps it. `resets` brings everything back to its default. `secrets` says
+    by fingerprint which secrets there have to be: they cannot be made from that, so any other stands in the way.
     """
 
     module: str
@@ -71,6 +73,7 @@ class Wish:
     config: Mapping[str, Any] | None = None
     replaces: bool = False
     resets: bool = False
+    secrets: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +149,8 @@ def plan(
     configured: list[Step] = []
     errors: list[FieldError] = []
     for code, wish in wanted.items():
+        if wish.secrets is not None:
+            switching.require_secrets(code, wish.secrets)
         if wish.config is None and not wish.resets:
             continue
         if code not in registry:
@@ -255,6 +260,17 @@ class _Switching:
                         detail = f"{self._name(dependent)} is on and needs {self._name(code)}."
                         self.block(code, Obstacle.REQUIRED_BY, detail, by=dependent)
 
+    def require_secrets(self, code: str, wanted: Mapping[str, str]) -> None:
+        """Let each secret stand in the way that is not the one that is wanted, by fingerprint."""
+        if code not in self.registry:
+            self.block(code, Obstacle.NOT_INSTALLED, f"{code} is not installed.")
+            return
+        stored = self.before(code).secrets
+        for name in sorted(wanted.keys() | stored.keys()):
+            if wanted.get(name) != stored.get(name):
+                detail = f"{self._name(code)} {_changed(name, then=name in wanted, now=name in stored)}."
+                self.block(code, Obstacle.SECRET_CHANGED, detail, by=name)
+
     def steps(self) -> tuple[Step, ...]:
         """Return what is switched: off first, dependents before what they need; then on, what is needed first."""
         going_off = [code for code in reversed(self.registry.in_order(self.off)) if self.is_on(code)]
@@ -266,6 +282,14 @@ class _Switching:
 
     def _name(self, code: str) -> str:
         return self.registry[code].name
+
+
+def _changed(secret: str, *, then: bool, now: bool) -> str:
+    if not now:
+        return f"had the secret {secret} then and has none now: it was not kept and cannot be brought back"
+    if not then:
+        return f"has the secret {secret} now and had none then: once removed, it could not be brought back"
+    return f"had another secret {secret} then: it was not kept and cannot be brought back"
 
 
 def _configured(

@@ -4,16 +4,17 @@ Everything here reads and nothing writes; whoever calls has made sure that the a
 leaves: of each, whether it is set, since when, and its fingerprint.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
-from modules import configs
+from modules import configs, differences
 from modules.configs import Config
 from modules.definition import Feature, MenuItem, ModuleDefinition, Permission
+from modules.differences import Difference
 from modules.models import Change, Module, PlatformModule
 from modules.registry import registry
 from platforms.models import Platform, User
@@ -74,15 +75,6 @@ class ModuleStateRow:
     requires: tuple[str, ...] = ()
     required_by: tuple[str, ...] = ()
     revision: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """A key that a version changed: `is_enabled`, `config.<path>`, `secrets.<name>` (a fingerprint). None: not set."""
-
-    key: str
-    old: Any
-    new: Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +177,11 @@ def states_of(platform: Platform, stored: Iterable[PlatformModule] | None = None
 
 def state_of(platform: Platform, module: str) -> ModuleStateRow:
     """Return how one module stands on the platform, in at most two queries. Raises Module.DoesNotExist if unknown."""
-    row = _rows_of(platform).filter(module=module).first()
+    return state_of_row(platform, module, _rows_of(platform).filter(module=module).first())
+
+
+def state_of_row(platform: Platform, module: str, row: PlatformModule | None) -> ModuleStateRow:
+    """Return how a module stands by its row, None where it has none. Raises Module.DoesNotExist if unknown."""
     if row is None and module not in registry:
         row = PlatformModule(platform=platform, module=Module.objects.get(pk=module))
     return _state(platform, module, row)
@@ -301,7 +297,8 @@ def _secret_states(definition: ModuleDefinition | None, row: PlatformModule | No
     names = configs.secret_fields(definition.config) if definition else frozenset()
     states = {name: SecretState() for name in (definition.config.model_fields if definition else ()) if name in names}
     for name, kept in sorted((row.secrets if row else {}).items()):
-        changed_at = datetime.fromisoformat(kept["changed_at"])
+        # None where a state of the past is shown and nobody can tell any more since when it had this secret.
+        changed_at = datetime.fromisoformat(kept["changed_at"]) if kept["changed_at"] else None
         states[name] = SecretState(is_set=True, fingerprint=kept["fingerprint"], changed_at=changed_at)
     return states
 
@@ -332,31 +329,12 @@ def _history_entry(row: Any, previous: Any | None, change: Change | None) -> His
 def _differences(row: Any, previous: Any | None) -> tuple[Difference, ...]:
     definition = registry.get(row.module_id)
     untouched = {"is_enabled": definition is not None and definition.is_core}
-    old = _keys(previous) if previous is not None else untouched
-    new = _keys(row) if row.history_type != "-" else {}
-    keys = old.keys() | new.keys()
-    return tuple(
-        Difference(key=key, old=old.get(key), new=new.get(key))
-        for key in sorted(keys, key=_reading_order)
-        # An object that is there and empty says nothing beside the keys that came into it or left it.
-        if old.get(key) != new.get(key) and not any(other.startswith(f"{key}.") for other in keys)
+    return differences.between(
+        _keys(previous) if previous is not None else untouched, _keys(row) if row.history_type != "-" else {}
     )
-
-
-def _reading_order(key: str) -> tuple[int, str]:
-    return ("is_enabled", "config", "secrets").index(key.partition(".")[0]), key
 
 
 def _keys(row: Any) -> dict[str, Any]:
-    """Return what a version says, key by key; lists count as a whole."""
-    return (
-        {"is_enabled": row.is_enabled}
-        | dict(_leaves(_shown_config(row.module_id, row.config), ("config",)))
-        | {f"secrets.{name}": mark for name, mark in row.secret_fingerprints.items()}
-    )
-
-
-def _leaves(value: Any, path: tuple[str, ...]) -> Sequence[tuple[str, Any]]:
-    if isinstance(value, dict) and (value or len(path) == 1):
-        return [leaf for key, inner in value.items() for leaf in _leaves(inner, (*path, key))]
-    return [(".".join(path), value)]
+    """Return what a version says, key by key."""
+    config = _shown_config(row.module_id, row.config)
+    return differences.keys_of(is_enabled=row.is_enabled, config=config, fingerprints=row.secret_fingerprints)

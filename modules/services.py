@@ -14,13 +14,14 @@ from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
-from modules import ledger
+from modules import ledger, timeline
 from modules.configs import InvalidConfig
 from modules.ledger import Entry
 from modules.models import Change
 from modules.origins import Origin, origin_of_actor, origin_of_request, origin_of_system
-from modules.plans import Blocker, Plan, RowState, Wish, plan
+from modules.plans import REQUESTED, Blocker, Plan, RowState, Wish, plan
 from modules.registry import registry
+from modules.reverting import wishes_back
 from modules.tables import Tables, row_state_of
 from platforms.access import Actor
 from platforms.models import Platform
@@ -40,12 +41,16 @@ __all__ = [
     "origin_of_request",
     "origin_of_system",
     "preview",
+    "preview_revert",
     "record_platform_deletion",
     "reset",
+    "revert",
 ]
 
 # Called under the lock with the platform as it is now and its settings; refuses by raising.
 Precondition = Callable[[Platform, Mapping[str, RowState]], None]
+# What is wished for, or what says so once the platform's settings are read.
+Wishes = Iterable[Wish] | Callable[[Mapping[str, RowState]], Iterable[Wish]]
 
 
 class Blocked(Exception):
@@ -92,35 +97,45 @@ class Outcome:
 def apply(
     *,
     platform: Platform,
-    wishes: Iterable[Wish],
+    wishes: Wishes,
     origin: Origin,
     cascade: bool = False,
     digest: str | None = None,
     precondition: Precondition | None = None,
     dry_run: bool = False,
+    back_to: int | None = None,
 ) -> Outcome:
     """Bring a platform's modules to what is wished for, in one transaction and one change.
 
     digest: of the plan that somebody was shown; where today's is another, StalePlan is raised. precondition: called
-    under the lock, to refuse by raising what it likes. The platform that was passed in has the new revision afterwards.
+    under the lock, to refuse by raising what it likes. back_to: the number of the change that the wishes lead back to.
+    The platform that was passed in has the new revision afterwards.
 
     Raises Platform.DoesNotExist, InvalidConfig, StalePlan, Blocked, Collision, or PermissionDenied where a restricted
     module would move. Whatever is raised, nothing was written.
     """
-    wishes = list(wishes)
-    # Before the plan too: what is wrong with a config is told only to those who may set it.
-    _refuse_restricted((wish.module for wish in wishes), origin)
+    if not callable(wishes):
+        wishes = list(wishes)
+        # Before the plan too: what is wrong with a config is told only to those who may set it.
+        _refuse_restricted((wish.module for wish in wishes), origin)
     with _colliding():
         [entry] = _locked([platform.pk], origin, Tables.of(apps))
+        settings = _settings_of(entry.rows)
         if precondition is not None:
-            precondition(entry.platform, {code: row_state_of(row) for code, row in entry.rows.items()})
-        entry.plan = _plan(entry.platform, entry.rows, wishes, cascade)
+            precondition(entry.platform, settings)
+        if callable(wishes):
+            wishes = list(wishes(settings))
+            _refuse_restricted((wish.module for wish in wishes), origin)
+        entry.plan = _plan(entry.platform, settings, wishes, cascade)
         _refuse_restricted((step.module for step in entry.plan.steps), origin)
         if digest is not None and digest != entry.plan.digest:
             raise StalePlan(entry.plan)
         if entry.plan.blockers:
             raise Blocked(entry.plan)
         if not dry_run:
+            if back_to is not None and entry.plan.steps:
+                requested = {step.module for step in entry.plan.steps if step.cause == REQUESTED}
+                entry.undoes = timeline.first_change_after(entry.platform, back_to, requested)
             ledger.write([entry], Tables.of(apps))
     platform.revision = entry.platform.revision
     return Outcome(platform=platform, plan=entry.plan, change=entry.change, dry_run=dry_run)
@@ -139,7 +154,8 @@ def apply_many(*, wishes: Mapping[int, Sequence[Wish]], origin: Origin, tables: 
     with _colliding():
         entries = _locked(wishes, origin, tables)
         for entry in entries:
-            entry.plan = _plan(entry.platform, entry.rows, wishes[entry.platform.pk], cascade=False)
+            settings = _settings_of(entry.rows)
+            entry.plan = _plan(entry.platform, settings, wishes[entry.platform.pk], cascade=False)
             _refuse_restricted((step.module for step in entry.plan.steps), origin)
             if entry.plan.blockers:
                 raise Blocked(entry.plan)
@@ -147,13 +163,13 @@ def apply_many(*, wishes: Mapping[int, Sequence[Wish]], origin: Origin, tables: 
     return entries
 
 
-def preview(*, platform: Platform, wishes: Iterable[Wish], cascade: bool = False) -> Plan:
+def preview(*, platform: Platform, wishes: Wishes, cascade: bool = False) -> Plan:
     """Return the plan for these wishes as things stand, blockers and all; lock and write nothing. One query.
 
     Raises InvalidConfig.
     """
-    rows = Tables.of(apps).rows_of([platform.pk])[platform.pk]
-    return _plan(platform, rows, wishes, cascade)
+    settings = _settings_of(Tables.of(apps).rows_of([platform.pk])[platform.pk])
+    return _plan(platform, settings, wishes(settings) if callable(wishes) else wishes, cascade)
 
 
 def enable(
@@ -190,6 +206,47 @@ def reset(*, platform: Platform, module: str, origin: Origin, **options: Any) ->
     return apply(platform=platform, wishes=[Wish(module=module, resets=True)], origin=origin, **options)
 
 
+def revert(
+    *,
+    platform: Platform,
+    to: int,
+    origin: Origin,
+    module: str | None = None,
+    keep_secrets: bool = False,
+    **options: Any,
+) -> Outcome:
+    """Bring a module, or all of the platform's, back to how they stood after change `to`; options as in `apply`.
+
+    A change like any other, through the same plan: state and config are those of then. Of secrets history keeps only
+    fingerprints. Where one is not that of then, this is Blocked; with `keep_secrets` all of them stay as they are now.
+
+    Raises Change.DoesNotExist where the platform has no such change, and what `apply` raises.
+    """
+    wishes = _wishes_back(platform, to, module, keep_secrets)
+    return apply(platform=platform, wishes=wishes, origin=origin, back_to=to, **options)
+
+
+def preview_revert(
+    *, platform: Platform, to: int, module: str | None = None, keep_secrets: bool = False, cascade: bool = False
+) -> Plan:
+    """Return the plan of `revert()` as things stand, blockers and all; lock and write nothing. Three queries.
+
+    Raises Change.DoesNotExist and InvalidConfig.
+    """
+    return preview(platform=platform, wishes=_wishes_back(platform, to, module, keep_secrets), cascade=cascade)
+
+
+def _wishes_back(platform: Platform, to: int, module: str | None, keep_secrets: bool) -> Wishes:
+    """Return what says, in view of how things stand, what leads back. History does not change: it is read before."""
+    then = timeline.settings_at(platform, timeline.after_change(platform, to))
+    modules = None if module is None else [module]
+
+    def in_view_of(now: Mapping[str, RowState]) -> list[Wish]:
+        return wishes_back(registry=registry, then=then, now=now, modules=modules, keep_secrets=keep_secrets)
+
+    return in_view_of
+
+
 def record_platform_deletion(platform: Platform, actor: Actor, source: str, reason: str = "") -> None:
     """Make a platform's deletion its last change, before it goes: every row with its last history row.
 
@@ -224,14 +281,12 @@ def _locked(platform_ids: Iterable[int], origin: Origin, tables: Tables) -> list
     return [Entry(platform=platform, rows=modules[platform.pk], origin=origin) for platform in platforms]
 
 
-def _plan(platform: Any, rows: Mapping[str, Any], wishes: Iterable[Wish], cascade: bool) -> Plan:
-    return plan(
-        platform=platform.code,
-        registry=registry,
-        current={code: row_state_of(row) for code, row in rows.items()},
-        wishes=wishes,
-        cascade=cascade,
-    )
+def _settings_of(rows: Mapping[str, Any]) -> dict[str, RowState]:
+    return {code: row_state_of(row) for code, row in rows.items()}
+
+
+def _plan(platform: Any, settings: Mapping[str, RowState], wishes: Iterable[Wish], cascade: bool) -> Plan:
+    return plan(platform=platform.code, registry=registry, current=settings, wishes=wishes, cascade=cascade)
 
 
 def _refuse_restricted(modules: Iterable[str], origin: Origin) -> None:

@@ -62,8 +62,8 @@ def test_readme__api_lines__work_as_printed(live_server: LiveServer) -> None:
     lines = [line.replace("$TOKEN", token).replace("$API", base.removeprefix("API=")) for line in lines]
     answers = [curl(line, live_server) for line in lines]
 
-    assert [status for status, _ in answers] == [200] * 6
-    states, trial, switched, configured, history, menu = answers
+    assert [status for status, _ in answers] == [200] * 9
+    states, trial, switched, configured, history, then, compared, back, menu = answers
     assert {state["module"] for state in states[1] if state["is_enabled"]} == {"customers", "messaging", "monitoring"}
     assert (trial[1]["dry_run"], trial[1]["change"]) == (True, None)
     assert switched[1]["steps"] == [{"module": "billing", "action": "enable", "cause": "requested"}]
@@ -72,16 +72,22 @@ def test_readme__api_lines__work_as_printed(live_server: LiveServer) -> None:
     assert newest["diff"] == [{"key": "config.default_trial_days", "old": None, "new": 30}]
     assert (first["reason"], first["change"]) == ("pilot", switched[1]["change"])
     assert [item["label"] for item in menu[1]["items"]] == ["Invoices", "Plans"]
+    assert {state["revision"] for state in then[1]} != {state["revision"] for state in states[1]}
+    assert compared[1]["right"]["platform"] == "tidewater"
+    assert compared[1]["modules"]
+    assert (back[1]["dry_run"], back[1]["change"]) == (True, None)
+    assert back[1]["steps"]
 
 
 @pytest.mark.django_db
 def test_readme__command_lines__work_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     call_command("demo", stdout=StringIO())
     monkeypatch.chdir(tmp_path)
-    show, enable, disable, migrate = typed_lines("The command line")
-    assert all(line.startswith(MANAGE) for line in (show, enable, disable, migrate))
+    show, compare, enable, disable, migrate = typed_lines("The command line")
+    assert all(line.startswith(MANAGE) for line in (show, compare, enable, disable, migrate))
 
     assert "messaging" in manage(show)
+    assert "THERE" in manage(compare)
     assert "Dry run: nothing was written." in manage(enable)
     assert "requires customers" in manage(disable)
     manage(migrate)

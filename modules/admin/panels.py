@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from modules import selectors
-from modules.admin import wording
+from modules.admin import moments, wording
 from modules.admin.bulk import BulkPages
 from modules.models import Change, PlatformModule
 from modules.registry import registry
@@ -40,6 +40,7 @@ def changes_panel(request: HttpRequest, platform: Platform) -> dict[str, Any]:
     return {
         "changes": [wording.change_line(change) for change in newest[:NEWEST_CHANGES]],
         "has_more": len(newest) > NEWEST_CHANGES,
+        "timeline_url": moments.address("timeline", platform),
         "all_url": f"{reverse('admin:modules_change_changelist')}?platform__id__exact={platform.pk}",
     }
 

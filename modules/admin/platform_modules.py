@@ -16,11 +16,13 @@ from modules import converters as modules_converters  # noqa: F401  (registers <
 from modules import selectors
 from modules.admin import wording
 from modules.admin.bulk import BulkPages
+from modules.admin.moments import back_address
 from modules.admin.pages import Pages
-from modules.admin.places import address, find, trail
+from modules.admin.places import Place, address, find, trail
 from modules.admin.readonly import READING
 from modules.models import PlatformModule
 from modules.registry import registry
+from modules.selectors import HistoryEntry
 from platforms import converters as platforms_converters  # noqa: F401  (registers <code:…>)
 from platforms.access import Right
 from platforms.admin_base import ScopedAdmin, may, row_number
@@ -202,10 +204,16 @@ class PlatformModuleAdmin(ScopedAdmin):
             "subtitle": "History",
             "place": place,
             "pill": wording.state_pill(place.module, is_enabled=place.state.is_enabled),
-            "entries": [wording.history_line(entry) for entry in entries],
+            "entries": [wording.history_line(entry) | {"back_url": self._back_url(place, entry)} for entry in entries],
             "page_obj": page,
             "page_range": pages.get_elided_page_range(page.number),
             "is_installed": place.module in registry,
             "trail": trail(place, last="History"),
         }
         return TemplateResponse(request, "admin/modules/platformmodule/history.html", context)
+
+    @staticmethod
+    def _back_url(place: Place, entry: HistoryEntry) -> str:
+        """Return what leads back to a version; nothing for those who may not, and from where nobody has to go back."""
+        is_past = entry.change is not None and entry.change < place.platform.revision
+        return back_address(place.platform, entry.change or 0, place.module) if is_past and place.may_edit else ""

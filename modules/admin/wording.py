@@ -13,6 +13,7 @@ from django.utils.timezone import localtime
 
 from modules.admin.places import address, is_theirs_to_switch, linked, name_of
 from modules.config_fields import shown
+from modules.differences import Difference
 from modules.models import Change, PlatformModule
 from modules.plans import REQUESTED, Action, Blocker, Plan, Step
 from modules.registry import registry
@@ -114,6 +115,7 @@ def change_line(change: Change) -> dict[str, Any]:
         "actor": change.actor_label,
         "source": change.get_source_display(),
         "reason": change.reason,
+        "undoes": change.undoes,
         "steps": steps_done(change.steps),
     }
 
@@ -157,18 +159,24 @@ def history_line(entry: HistoryEntry) -> dict[str, Any]:
         "module": name_of(entry.module),
         "state": "" if is_core else "on" if entry.is_enabled else "off",
         "source": Change.Source(entry.source).label if entry.source else "",
-        "diff": [
-            {"key": _key_text(item.key), "old": _text(item.key, item.old), "new": _text(item.key, item.new)}
-            for item in entry.diff
-        ],
+        "diff": difference_lines(entry.diff),
     }
 
 
-def _key_text(key: str) -> str:
+def difference_lines(differences: Iterable[Difference]) -> list[dict[str, str]]:
+    """Return differences as a table shows them, a key a line."""
+    return [
+        {"key": key_text(item.key), "old": value_text(item.key, item.old), "new": value_text(item.key, item.new)}
+        for item in differences
+    ]
+
+
+def key_text(key: str) -> str:
+    """Return what people call a key of a state."""
     return "state" if key == "is_enabled" else key.removeprefix("config.")
 
 
-def _text(key: str, value: Any) -> str:
+def value_text(key: str, value: Any) -> str:
     """Return one side of a difference: of a secret its fingerprint only, which is all that history has."""
     if key == "is_enabled":
         return "" if value is None else "on" if value else "off"

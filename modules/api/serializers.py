@@ -1,13 +1,15 @@
 """How modules, their states, changes and history look in the API, and what a write may say."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
+from django.db.models import BigIntegerField
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, NotFound, ValidationError
 
 from modules import selectors
 from modules.api.fields import AnyField, ConfigField, DigestField
+from modules.differences import Difference
 from modules.models import Change
 from modules.plans import Action, Wish
 from platforms.api.fields import ReasonField, StrictBooleanField
@@ -115,6 +117,10 @@ class ChangeSerializer(serializers.ModelSerializer):
 
     actor = serializers.CharField(source="actor_label")
     steps = StepSerializer(many=True)
+    undoes = serializers.IntegerField(
+        allow_null=True,
+        help_text="Of a revert: the oldest change whose effect it took back, with all after it. Null: it is none.",
+    )
 
     class Meta:
         model = Change
@@ -122,22 +128,61 @@ class ChangeSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
 
-class DifferenceSerializer(serializers.Serializer):
-    """One key that a version changed; of a secret `{"fingerprint": "…"}`, which is all that history has."""
+class KeySerializer(serializers.Serializer):
+    """One key that two states differ in; of a secret `{"fingerprint": "…"}`, which is all that history has."""
 
+    sides: ClassVar[tuple[str, str]]
     key = serializers.CharField(help_text="`is_enabled` or `config.<path>`; `config.<name>` for a secret too.")
-    old = AnyField(help_text="Null where it was not set.")
-    new = AnyField(help_text="Null where it is no longer set.")
 
-    def to_representation(self, instance: selectors.Difference) -> dict[str, Any]:
+    def to_representation(self, instance: Difference) -> dict[str, Any]:
         """Return the difference; a secret stands among the config, which is where it is written."""
         shown = super().to_representation(instance)
         kind, _, name = shown["key"].partition(".")
         if kind == "secrets":
             shown["key"] = f"config.{name}"
-            for side in ("old", "new"):
+            for side in self.sides:
                 shown[side] = None if shown[side] is None else {"fingerprint": shown[side]}
         return shown
+
+
+class DifferenceSerializer(KeySerializer):
+    """One key that a version changed; of a secret `{"fingerprint": "…"}`, which is all that history has."""
+
+    sides = ("old", "new")
+    old = AnyField(help_text="Null where it was not set.")
+    new = AnyField(help_text="Null where it is no longer set.")
+
+
+class DifferenceOfSidesSerializer(KeySerializer):
+    """One key that two sides differ in; of a secret `{"fingerprint": "…"}`, which is all that history has."""
+
+    sides = ("left", "right")
+    left = AnyField(source="old", help_text="Null where it is not set.")
+    right = AnyField(source="new", help_text="Null where it is not set.")
+
+
+class ModuleDifferencesSerializer(serializers.Serializer):
+    """A module that the two sides differ in."""
+
+    module = serializers.CharField()
+    name = serializers.CharField()
+    differences = DifferenceOfSidesSerializer(many=True)
+
+
+class StandingSerializer(serializers.Serializer):
+    """One side of a comparison: a platform at a time."""
+
+    platform = serializers.CharField(source="platform.code")
+    as_of = serializers.DateTimeField(source="moment.at", default=None, allow_null=True, help_text="Null: now.")
+    revision = serializers.IntegerField(help_text="Of then.")
+
+
+class ComparisonSerializer(serializers.Serializer):
+    """What differs between the platform of the address and what it is compared with."""
+
+    left = StandingSerializer(help_text="The platform of the address, at `as_of`.")
+    right = StandingSerializer(help_text="What `compare` names.")
+    modules = ModuleDifferencesSerializer(many=True, help_text="Those that differ.")
 
 
 class HistoryEntrySerializer(serializers.Serializer):
@@ -176,6 +221,19 @@ class DisableSerializer(WriteSerializer):
 
 class ResetSerializer(WriteSerializer):
     """Bring a module's config back to its defaults."""
+
+
+class RevertSerializer(WriteSerializer):
+    """Go back to how things stood after a change."""
+
+    to = serializers.IntegerField(min_value=1, max_value=BigIntegerField.MAX_BIGINT, help_text="A change's number.")
+    cascade = StrictBooleanField(required=False, default=False, help_text="Take along what needs what goes off.")
+    keep_secrets = StrictBooleanField(
+        required=False,
+        default=False,
+        help_text="Leave secrets as they are now. Without it, one that is not as it was then refuses the revert "
+        "(`secret_changed`), because history keeps none.",
+    )
 
 
 class ConfigureSerializer(WriteSerializer):

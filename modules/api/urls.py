@@ -31,10 +31,16 @@ admin_urls = [
         PlatformStateViewSet.as_view({"get": "retrieve", "put": "update"}),
         name="platform-state",
     ),
+    path(
+        "module-config/<code:platform>/revert/",
+        PlatformStateViewSet.as_view({"post": "revert"}),
+        name="platform-revert",
+    ),
     path(ONE, ModuleStateViewSet.as_view(STATE), name="module-state"),
     path(f"{ONE}enable/", ModuleStateViewSet.as_view({"post": "enable"}), name="enable"),
     path(f"{ONE}disable/", ModuleStateViewSet.as_view({"post": "disable"}), name="disable"),
     path(f"{ONE}reset/", ModuleStateViewSet.as_view({"post": "reset"}), name="reset"),
+    path(f"{ONE}revert/", ModuleStateViewSet.as_view({"post": "revert"}), name="revert"),
     path(
         f"{ONE}history/",
         ModuleStateViewSet.as_view({"get": "history"}, pagination_class=Cursor),

@@ -5,18 +5,21 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django_filters.rest_framework import DjangoFilterBackend
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
+from rest_framework.exceptions import ValidationError
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from modules import selectors, services
+from modules import selectors, services, timeline
 from modules.api.filters import PlatformModuleCursor, PlatformModuleFilter, PlatformModuleOrdering
+from modules.api.moments import AS_OF, COMPARE, moment_asked, standing_to_compare
 from modules.api.permissions import MayReadCatalogue
 from modules.api.refusals import as_api_errors
 from modules.api.serializers import (
     CatalogueEntrySerializer,
     ChangeSerializer,
+    ComparisonSerializer,
     ConfigureSerializer,
     DisableSerializer,
     EnableSerializer,
@@ -24,6 +27,7 @@ from modules.api.serializers import (
     ModuleStateSerializer,
     OutcomeSerializer,
     ResetSerializer,
+    RevertSerializer,
     WantedStateSerializer,
     WriteSerializer,
 )
@@ -101,6 +105,7 @@ class SwitchingViewSet(BaseViewSet):
     write_right = Right.SWITCH
     pagination_class = None
     serializer_class = ModuleStateSerializer
+    if_match_required = frozenset({"revert"})
 
     def check_revision(self, platform: Platform, settings: Mapping[str, RowState]) -> None:
         """Refuse, under the lock, what was wished for in view of another revision."""
@@ -121,19 +126,63 @@ class SwitchingViewSet(BaseViewSet):
         self.etag = revision_tag(outcome.platform.revision)
         return Response(OutcomeSerializer(outcome).data)
 
+    def go_back(self, said: WriteSerializer, module: str | None = None) -> Response:
+        """Have the services go back to the change that was named."""
+        wanted = {name: said.validated_data[name] for name in ("to", "cascade", "keep_secrets")}
+        try:
+            return self.switch(services.revert, said, module=module, **wanted)
+        except Change.DoesNotExist:
+            raise ValidationError({"to": "The platform has no such change."}, code="does_not_exist") from None
+
 
 class PlatformStateViewSet(SwitchingViewSet):
     """All modules of one platform."""
 
-    @extend_schema(operation_id="module_config_of_platform", responses=ModuleStateSerializer(many=True))
+    @extend_schema(
+        operation_id="module_config_of_platform",
+        parameters=[AS_OF, COMPARE],
+        responses=PolymorphicProxySerializer(
+            component_name="StatesOrComparison",
+            serializers=[ModuleStateSerializer(many=True), ComparisonSerializer],
+            resource_type_field_name=None,
+            many=False,
+        ),
+    )
     def retrieve(self, request: Request, platform: str) -> Response:
-        """Answer the state of every module, and of those that are no longer installed but left a row."""
+        """Answer the state of every module, and of those that are no longer installed but left a row.
+
+        With `compare` answer what differs instead.
+        """
+        if request.query_params.keys() & {AS_OF.name, COMPARE.name}:
+            return self._of_the_past(request)
         in_scope = access.scope(self.actor, Platform.objects.filter(code=platform), self.right)
         read = selectors.with_rows(in_scope)
         # Not found in scope: `self.platform` says whether it is missing or withheld.
         found, rows = read or (self.platform, None)
         self.etag = revision_tag(found.revision)
         return Response(self.get_serializer(selectors.states_of(found, rows), many=True).data)
+
+    def _of_the_past(self, request: Request) -> Response:
+        platform, as_of = self.platform, moment_asked(request)
+        right = standing_to_compare(request, platform, as_of)
+        left = timeline.standing(platform, as_of)
+        if right is None or right.platform.pk == platform.pk:
+            self.etag = revision_tag(platform.revision)
+        if right is None:
+            return Response(self.get_serializer(left.states, many=True).data)
+        comparison = {"left": left, "right": right, "modules": timeline.compare(left, right)}
+        return Response(ComparisonSerializer(comparison).data)
+
+    @extend_schema(
+        operation_id="module_config_of_platform_revert", request=RevertSerializer, responses=OutcomeSerializer
+    )
+    def revert(self, request: Request, platform: str) -> Response:
+        """Bring all modules back to how they stood after a change, as one new change."""
+        _ = self.platform
+        self.require_if_match()
+        said = RevertSerializer(data=request.data)
+        said.is_valid(raise_exception=True)
+        return self.go_back(said)
 
     @extend_schema(
         operation_id="module_config_of_platform_update", request=WantedStateSerializer, responses=OutcomeSerializer
@@ -163,11 +212,16 @@ class ModuleStateViewSet(SwitchingViewSet):
             raise Module.DoesNotExist
         return code
 
-    @extend_schema(operation_id="module_config_retrieve")
+    @extend_schema(operation_id="module_config_retrieve", parameters=[AS_OF])
     def retrieve(self, request: Request, platform: str, module: str) -> Response:
         """Answer the module's state."""
         self.etag = revision_tag(self.platform.revision)
-        return Response(self.get_serializer(selectors.state_of(self.platform, module)).data)
+        as_of = moment_asked(request)
+        if as_of is None:
+            state = selectors.state_of(self.platform, module)
+        else:
+            state = timeline.state_at(self.platform, module, as_of)
+        return Response(self.get_serializer(state).data)
 
     @extend_schema(
         operation_id="module_config_partial_update", request=ConfigureSerializer, responses=OutcomeSerializer
@@ -197,6 +251,11 @@ class ModuleStateViewSet(SwitchingViewSet):
     def reset(self, request: Request, platform: str, module: str) -> Response:
         """Bring the module's config and secrets back to the defaults."""
         return self.switch(services.reset, self._said(ResetSerializer), module=module)
+
+    @extend_schema(operation_id="module_config_revert", request=RevertSerializer, responses=OutcomeSerializer)
+    def revert(self, request: Request, platform: str, module: str) -> Response:
+        """Bring the module's state and config back to how they were after a change, as a new change."""
+        return self.go_back(self._said(RevertSerializer), module)
 
     @extend_schema(operation_id="module_config_history", responses=HistoryEntrySerializer(many=True))
     def history(self, request: Request, platform: str, module: str) -> Response:

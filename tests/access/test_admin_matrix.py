@@ -71,6 +71,10 @@ SPECIAL = {
     "modules_platformmodule_reset": STAFF,
     "modules_platformmodule_confirm": READERS,  # leads to the module's page, if it is not posted to
     "modules_platformmodule_bulk": NOBODY,  # only ever posted to
+    "modules_change_timeline": READERS,
+    "modules_change_moment": READERS,
+    "modules_change_compare": READERS,
+    "modules_change_back": STAFF,
     "auth_user_password_change": OPERATOR,
 }
 
@@ -111,7 +115,7 @@ def visited(world: World, route: Route, situation: str) -> tuple[str, set[str]] 
     place = world.foreign if situation == "foreign" else world.own
     short = route.name.removeprefix("admin:")
     if short in SPECIAL and "object_id" not in route.words:
-        words = {"platform": place.platform.code, "module": "analytics", "id": world.people["admin"].pk}
+        words = {"platform": place.platform.code, "module": "analytics", "number": 1, "id": world.people["admin"].pk}
         return route.address(words), SPECIAL[short]
     found = model_of(route)
     if found is None:

@@ -54,6 +54,8 @@ NEEDS: dict[str, dict[str, str]] = {
     "modules-api:enable": {"post": "switch"},
     "modules-api:disable": {"post": "switch"},
     "modules-api:reset": {"post": "switch"},
+    "modules-api:revert": {"post": "switch"},
+    "modules-api:platform-revert": {"post": "switch"},
     "modules-api:history": {"get": "view"},
     "modules-api:vendor-menu": {"get": "vendor view"},
     "modules-api:vendor-modules": {"get": "vendor view"},

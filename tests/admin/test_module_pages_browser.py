@@ -1,5 +1,6 @@
 """The modules' pages in a real browser: nothing refused by the policy, found by axe, or wider than the screen."""
 
+import re
 from dataclasses import dataclass
 
 import pytest
@@ -67,9 +68,53 @@ def test_pages__operator__nothing_to_say(open_page: OpenPage, story: Story) -> N
     assert [line for one in addresses for line in complaints_of(page, one)] == []
 
 
+def test_pages_of_time__operator__nothing_to_say(open_page: OpenPage, story: Story) -> None:
+    page = open_page(story.operator, WIDE, "light")
+    timeline, moment, compare = (
+        reverse(f"admin:modules_change_{name}", args=["kestrel"]) for name in ("timeline", "moment", "compare")
+    )
+    addresses = [
+        timeline,
+        reverse("admin:modules_change_timeline", args=["quarry"]),
+        moment,
+        f"{moment}?change=3",
+        f"{moment}?at=9999-01-01T00:00",
+        compare,
+        f"{compare}?change=1",
+        f"{compare}?other=quarry",
+        f"{compare}?other=nowhere",
+        reverse("admin:modules_change_back", args=["kestrel", 1]),
+        reverse("admin:modules_change_back", args=["kestrel", 2]) + "?module=billing",
+        reverse("admin:modules_change_back", args=["kestrel", 3]),
+    ]
+
+    assert [line for one in addresses for line in complaints_of(page, one)] == []
+
+
+def test_back_to_here__narrow_screen__from_the_timeline_and_done(open_page: OpenPage, story: Story) -> None:
+    page = open_page(story.operator, NARROW, "dark")
+    page.goto(reverse("admin:modules_change_timeline", args=["kestrel"]))
+    page.get_by_role("link", name="Look at this moment (change 2)").click()
+    expect(page.get_by_label("Time (UTC)")).to_have_value(re.compile("^20"))
+    page.get_by_role("link", name="Back to here").click()
+
+    expect(page.get_by_role("alert")).to_contain_text("Billing has the secret api_key now and had none then")
+    page.get_by_label("Reason").fill("As before")
+    page.get_by_role("button", name="Go back").click()
+
+    expect(page.locator(".messagelist")).to_contain_text("Billing configured")
+    assert Change.objects.latest("number").undoes == 3
+    assert too_wide(page) == 0
+
+
 def test_pages__viewer__nothing_to_say(open_page: OpenPage, story: Story) -> None:
     page = open_page(story.viewer, WIDE, "light")
-    addresses = [reverse("admin:platforms_platform_change", args=[story.kestrel.pk]), address("configure")]
+    addresses = [
+        reverse("admin:platforms_platform_change", args=[story.kestrel.pk]),
+        address("configure"),
+        reverse("admin:modules_change_timeline", args=["kestrel"]),
+        reverse("admin:modules_change_moment", args=["kestrel"]) + "?change=2",
+    ]
 
     assert [line for one in addresses for line in complaints_of(page, one)] == []
 

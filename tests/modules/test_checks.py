@@ -50,7 +50,7 @@ def test_checks__cycle__e002_names_the_path() -> None:
     ]
 
 
-@pytest.mark.parametrize("code", ["admin", "api", "modules", "platforms", "vendor"])
+@pytest.mark.parametrize("code", ["admin", "api", "modules", "platforms", "revert", "vendor"])
 def test_checks__reserved_code__e003(code: str) -> None:
     assert said(definition(code)) == [
         ("modules.E003", f"The module code {code} is reserved: it stands in addresses already.")

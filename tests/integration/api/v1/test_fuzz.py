@@ -1,7 +1,7 @@
-"""schemathesis over the whole document: whatever is sent, no answer that the document does not name, and never a 5xx.
+"""schemathesis over the whole document: whatever is sent, no answer that the document does not name, never a 5xx.
 
-Every operation is tried at an address that is there, as somebody whom it lets in, with what the document allows and what
-it does not. Each example is rolled back, so that the next one finds the world as it was.
+Every operation is tried at an address that is there, as somebody whom it lets in, with what the document allows and
+what it does not. Each example is rolled back, so that the next one finds the world as it was.
 """
 
 from collections.abc import Iterator

@@ -46,8 +46,9 @@ def answer_schema(document, path):
 def is_list(document, schema):
     if "$ref" in schema:
         schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
-        return "results" in schema["properties"]
-    return schema["type"] == "array"
+    if "oneOf" in schema:  # a plain list, or with `?compare=` what differs
+        return any(one.get("type") == "array" for one in schema["oneOf"])
+    return schema["type"] == "array" or "results" in schema["properties"]
 
 
 def test_schema__no_word_of_an_older_openapi__is_left(document):
@@ -118,6 +119,7 @@ def test_schema__says_the_conventions_on_every_operation(db):
     operations = [(path, method, found) for path, methods in paths.items() for method, found in methods.items()]
     assert len({operation["operationId"] for *_, operation in operations}) == len(operations)
     for path, method, operation in operations:
+        needs_if_match = method in ("put", "patch") or path.endswith("/revert/")
         parameters = {parameter["name"]: parameter for parameter in operation["parameters"]}
         assert {"X-Request-ID"} < set(parameters)
         assert {"500"} < set(operation["responses"])
@@ -125,8 +127,8 @@ def test_schema__says_the_conventions_on_every_operation(db):
         assert ({"401", "403"} < set(operation["responses"])) is not path.startswith("/api/v1/public/")
         assert ("dry_run" in parameters) is (method != "get")
         assert ("If-None-Match" in parameters) is (method == "get")
-        assert parameters.get("If-Match", {}).get("required", False) is (method in ("put", "patch"))
-        assert ("428" in operation["responses"]) is (method in ("put", "patch"))
+        assert parameters.get("If-Match", {}).get("required", False) is needs_if_match
+        assert ("428" in operation["responses"]) is needs_if_match
         assert ("409" in operation["responses"]) is (method != "get")
 
 

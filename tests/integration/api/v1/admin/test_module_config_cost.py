@@ -78,3 +78,30 @@ def test_cost__lists__are_constant(crowd, kestrel, client_of, operator, token_of
         client.get(ALL, {"platform": "kestrel", "module": "billing"})
     with django_assert_num_queries(4):  # token, platform, versions, changes
         client.get(f"{BILLING}history/")
+
+
+def test_cost__states_of_the_past__are_constant(crowd, kestrel, client_of, token_of, django_assert_num_queries):
+    enable(kestrel, "subscriptions")
+    client = client_of(token_of("read"))
+    now = {"as_of": "2026-03-16T09:00:00Z"}
+    with django_assert_num_queries(3):  # token, platform, versions
+        client.get(ONE, now)
+    with django_assert_num_queries(3):
+        client.get(BILLING, now)
+    with django_assert_num_queries(4):  # and the rows of now
+        client.get(ONE, {"compare": "2026-03-16T09:00:00Z"})
+    with django_assert_num_queries(4):  # or the versions of the other time
+        client.get(ONE, {**now, "compare": "2026-03-17T09:00:00Z"})
+    with django_assert_num_queries(5):  # the other platform and its rows, and those of this one
+        client.get(ONE, {"compare": "kestrel"})
+
+
+def test_cost__going_back__is_at_most_fifteen_queries(crowd, kestrel, as_script, django_assert_max_num_queries):
+    enable(kestrel, "subscriptions", "cms")
+    for path in (f"{ONE}subscriptions/revert/", f"{ONE}revert/"):
+        to = kestrel.revision
+        services.disable(platform=kestrel, module="customers", cascade=True, origin=origin())
+        with django_assert_max_num_queries(15):  # beside a switch's: the change, how all was then, which is undone
+            body = answer(as_script.post(path, {"to": to}, headers={"If-Match": "*"}))
+        assert len(body["steps"]) >= 3
+        kestrel.refresh_from_db()
