@@ -177,6 +177,7 @@ class ApiToken(AbstractAuthToken):
     platform = models.ForeignKey(Platform, on_delete=models.CASCADE, related_name="tokens", null=True, blank=True)
     vendor = models.ForeignKey(Vendor, on_delete=models.CASCADE, related_name="tokens", null=True, blank=True)
     scopes = models.JSONField(validators=[validate_scopes])
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = AuthTokenManager()
 
