@@ -201,3 +201,21 @@ class ApiToken(AbstractAuthToken):
     def is_expired(self) -> bool:
         """Whether its time is over."""
         return self.expiry is not None and self.expiry <= timezone.now()
+
+
+class IdempotentAnswer(models.Model):
+    """What a POST with an `Idempotency-Key` was answered, for the same POST sent again.
+
+    Nobody reads it from the table: `digest` says whose key it is only to who has the key, and `answer` is encrypted
+    with it. It counts for 24 hours; `services.purge_idempotent_answers()` deletes it then.
+    """
+
+    HOURS_KEPT: ClassVar[int] = 24
+
+    digest = models.CharField(max_length=64, unique=True)
+    fingerprint = models.CharField(max_length=64)
+    answer = models.TextField()
+    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.digest[:8]}… of {self.created_at:%Y-%m-%d %H:%M}"

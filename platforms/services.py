@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from platforms.access import Actor
 from platforms.database import brief_wait
-from platforms.models import ApiToken, Platform, User, Vendor
+from platforms.models import ApiToken, IdempotentAnswer, Platform, User, Vendor
 from platforms.tokens import memberships_reaching
 
 DEFAULT_TOKEN_DAYS = 90
@@ -109,3 +109,9 @@ def note_token_use(*, token: ApiToken) -> None:
             ApiToken.objects.filter(pk__in=free.values("pk")).update(last_used_at=now)
     except DatabaseError as error:
         _log.warning("Not kept that the token %s was used: %s", token.token_key, type(error).__name__)
+
+
+def purge_idempotent_answers() -> int:
+    """Delete the answers to POSTs that no longer count; return how many. To be called now and then."""
+    over = timezone.now() - timedelta(hours=IdempotentAnswer.HOURS_KEPT)
+    return IdempotentAnswer.objects.filter(created_at__lte=over).delete()[0]

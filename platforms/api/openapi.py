@@ -8,6 +8,8 @@ from drf_spectacular.utils import Direction, OpenApiParameter
 from drf_standardized_errors.openapi import AutoSchema
 from rest_framework import serializers
 
+from platforms.api import idempotency
+
 REQUEST_ID = OpenApiParameter(
     "X-Request-ID",
     {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
@@ -19,6 +21,13 @@ IF_NONE_MATCH = OpenApiParameter(
 )
 DRY_RUN = OpenApiParameter(
     "dry_run", bool, OpenApiParameter.QUERY, description="Answer as if it were done, and write nothing."
+)
+IDEMPOTENCY_KEY = OpenApiParameter(
+    idempotency.HEADER,
+    {"type": "string", "minLength": 1, "maxLength": idempotency.MAX_KEY, "pattern": "^[ -~]+$"},
+    OpenApiParameter.HEADER,
+    description="Made up by you for one thing to be done. The same request with the same key within 24 hours gets the "
+    "first answer again and does nothing; another request with it gets 422. An error keeps no key: try again.",
 )
 SAFE = ("GET", "HEAD")
 NEEDS_IF_MATCH = ("PUT", "PATCH")
@@ -35,6 +44,7 @@ REFUSALS = {
     "412": "Changed since you read it.",
     "413": "The body is too large.",
     "415": "The API reads JSON.",
+    "422": "The Idempotency-Key came with another request before.",
     "428": "If-Match is missing.",
     "500": "Our mistake.",
 }
@@ -77,7 +87,8 @@ class Schema(AutoSchema):
         """Return the headers and flags of every operation."""
         if self.method in SAFE:
             return [REQUEST_ID, IF_NONE_MATCH]
-        return [REQUEST_ID, self._if_match(), DRY_RUN]
+        parameters = [REQUEST_ID, self._if_match(), DRY_RUN]
+        return [*parameters, IDEMPOTENCY_KEY] if self.method == "POST" else parameters
 
     def _if_match(self) -> OpenApiParameter:
         needed = self._needs_if_match()
@@ -108,6 +119,8 @@ class Schema(AutoSchema):
                 return writes
             case "413" | "415":
                 return self.method in HAS_BODY
+            case "422":
+                return self.method == "POST"
             case "428":
                 return self._needs_if_match()
             case _:

@@ -19,12 +19,13 @@ from platforms import access
 from platforms.access import Actor, Right
 from platforms.api.conditional import ConditionalMixin, digest_tag
 from platforms.api.errors import Refused
+from platforms.api.idempotency import IdempotentMixin
 from platforms.api.serializers import DeleteSerializer
 from platforms.models import Platform
 
 
-class BaseViewSet(ConditionalMixin, viewsets.GenericViewSet):
-    """The conventions of `/api/v1/`: rights, dry run, one transaction per write, ETags.
+class BaseViewSet(IdempotentMixin, ConditionalMixin, viewsets.GenericViewSet):
+    """The conventions of `/api/v1/`: rights, dry run, one transaction per write, ETags, Idempotency-Key.
 
     A view says `read_right` and `write_right`, and in `rights` which of its actions need another one.
     """
