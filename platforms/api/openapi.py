@@ -47,6 +47,7 @@ REFUSALS = {
     "422": "The Idempotency-Key came with another request before.",
     "428": "If-Match is missing.",
     "500": "Our mistake.",
+    "503": "The database is too busy. Nothing was changed: try again after Retry-After seconds.",
 }
 
 
@@ -113,7 +114,7 @@ class Schema(AutoSchema):
             return False
         writes = self.method not in SAFE
         match status_code:
-            case "400" | "403":
+            case "400" | "403" | "503":
                 return True
             case "409" | "412":
                 return writes
