@@ -219,3 +219,18 @@ class IdempotentAnswer(models.Model):
 
     def __str__(self) -> str:
         return f"{self.digest[:8]}… of {self.created_at:%Y-%m-%d %H:%M}"
+
+
+class RequestCount(models.Model):
+    """How often somebody asked within one window of time: `platforms.counters` writes and reads it.
+
+    key: the scope, who, and the window. ends_at: when the window is over, in seconds since 1970;
+    `services.purge_request_counts()` deletes it then.
+    """
+
+    key = models.CharField(max_length=200, primary_key=True)
+    hits = models.PositiveBigIntegerField()
+    ends_at = models.PositiveBigIntegerField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.hits}"

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from platforms.access import Actor
 from platforms.database import brief_wait
-from platforms.models import ApiToken, IdempotentAnswer, Platform, User, Vendor
+from platforms.models import ApiToken, IdempotentAnswer, Platform, RequestCount, User, Vendor
 from platforms.tokens import memberships_reaching
 
 DEFAULT_TOKEN_DAYS = 90
@@ -115,3 +115,8 @@ def purge_idempotent_answers() -> int:
     """Delete the answers to POSTs that no longer count; return how many. To be called now and then."""
     over = timezone.now() - timedelta(hours=IdempotentAnswer.HOURS_KEPT)
     return IdempotentAnswer.objects.filter(created_at__lte=over).delete()[0]
+
+
+def purge_request_counts() -> int:
+    """Delete the counts of requests whose window is over; return how many. To be called now and then."""
+    return RequestCount.objects.filter(ends_at__lte=int(timezone.now().timestamp())).delete()[0]

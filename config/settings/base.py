@@ -153,6 +153,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": ["platforms.api.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_THROTTLE_CLASSES": ["platforms.api.throttling.ClientThrottle"],
     "DEFAULT_FILTER_BACKENDS": [],
     "DEFAULT_PAGINATION_CLASS": "platforms.api.pagination.Cursor",
     "DEFAULT_SCHEMA_CLASS": "platforms.api.openapi.Schema",
@@ -166,6 +167,17 @@ DRF_STANDARDIZED_ERRORS = {
     # In DEBUG too: the one error shape, everywhere.
     "ENABLE_IN_DEBUG_FOR_UNHANDLED_EXCEPTIONS": True,
 }
+# How often one may ask: a token, or a user with a session; an address without credentials, one with bad ones, one that
+# asks the public API.
+THROTTLE_RATES = {
+    "client": env.str("THROTTLE_CLIENT", default="600/min"),
+    "anonymous": env.str("THROTTLE_ANONYMOUS", default="60/min"),
+    "bad_credentials": env.str("THROTTLE_BAD_CREDENTIALS", default="20/min"),
+    "public": env.str("THROTTLE_PUBLIC", default="60/min"),
+}
+# How many proxies of ours a request comes through, each of which appends to X-Forwarded-For what it saw.
+TRUSTED_PROXIES = 0
+
 KNOX_TOKEN_MODEL = "platforms.ApiToken"
 # Our token stands in for knox's own, whose migrations would make its unused table all the same.
 MIGRATION_MODULES = {"knox": None}

@@ -7,6 +7,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from platforms import services
+from platforms.api.throttling import count_bad_credentials
 from platforms.models import ApiToken, User
 from platforms.tokens import Standing, standing_of, with_standing
 
@@ -20,11 +21,18 @@ class ApiTokenAuthentication(TokenAuthentication):
     """
 
     def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
-        """Return user and token; None where no bearer token was sent. Raises AuthenticationFailed for a bad one."""
+        """Return user and token; None where no bearer token was sent.
+
+        Raises AuthenticationFailed for a bad one, Throttled where too many bad ones come from one address.
+        """
         try:
             return super().authenticate(request)
+        except AuthenticationFailed as error:
+            refusal = error
         except UnicodeError:
-            raise AuthenticationFailed("Invalid token.") from None
+            refusal = AuthenticationFailed("Invalid token.")
+        count_bad_credentials(request)
+        raise refusal
 
     def authenticate_credentials(self, token: bytes) -> tuple[User, ApiToken]:
         """Return the user and the token that this is; raise AuthenticationFailed if it is no good, or no longer."""

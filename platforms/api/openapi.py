@@ -33,6 +33,7 @@ SAFE = ("GET", "HEAD")
 NEEDS_IF_MATCH = ("PUT", "PATCH")
 CRUD = ("list", "create", "retrieve", "partial_update", "destroy")
 HAS_BODY = ("POST", "PUT", "PATCH")
+COME_BACK = ("429", "503")
 REFUSALS = {
     "400": "What was sent is not valid: one error per field.",
     "401": "No credentials, or bad ones.",
@@ -46,6 +47,7 @@ REFUSALS = {
     "415": "The API reads JSON.",
     "422": "The Idempotency-Key came with another request before.",
     "428": "If-Match is missing.",
+    "429": "Too often: try again after Retry-After seconds.",
     "500": "Our mistake.",
     "503": "The database is too busy. Nothing was changed: try again after Retry-After seconds.",
 }
@@ -114,7 +116,7 @@ class Schema(AutoSchema):
             return False
         writes = self.method not in SAFE
         match status_code:
-            case "400" | "403" | "503":
+            case "400" | "403" | "429" | "503":
                 return True
             case "409" | "412":
                 return writes
@@ -150,6 +152,8 @@ class Schema(AutoSchema):
         for status_code, body in bodies.items():
             if status_code in REFUSALS:
                 body["description"] = REFUSALS[status_code]
+                if status_code in COME_BACK:
+                    body.setdefault("headers", {})["Retry-After"] = {"schema": {"type": "integer"}}
             elif status_code in ("200", "201", "304"):
                 tag = {"schema": {"type": "string"}, "description": "Names this state: for If-Match, If-None-Match."}
                 body.setdefault("headers", {})["ETag"] = tag

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
@@ -49,6 +49,11 @@ class BaseViewSet(IdempotentMixin, ConditionalMixin, viewsets.GenericViewSet):
         if self.action is not None and self.is_write:
             self._refuse_other_media_types(request)
             _ = request.data, self.dry_run
+
+    def permission_denied(self, request: Request, message: str | None = None, code: str | None = None) -> NoReturn:
+        """Refuse, and count it: DRF asks the throttles only once somebody is let in. Raises what DRF raises."""
+        self.check_throttles(request)
+        super().permission_denied(request, message, code)
 
     def _refuse_other_media_types(self, request: Request) -> None:
         # DRF takes a form for an empty body once the CSRF check has read it.
