@@ -48,6 +48,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "platforms.middleware.RequestIdMiddleware",
     "platforms.middleware.RefuseNulMiddleware",
+    "platforms.sizes.SizeMiddleware",
     "platforms.middleware.BusyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -50,6 +50,13 @@ def busy(request: HttpRequest) -> HttpResponse:
     return response
 
 
+def refuse_size(request: HttpRequest, status: int, code: str, detail: str) -> HttpResponse:
+    """Answer 413 or 414: what nobody is going to read."""
+    if _is_api(request):
+        return JsonResponse(error_body("client_error", code, detail), status=status)
+    return HttpResponse(detail, status=status, content_type="text/plain; charset=utf-8")
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer 500, or 503 where all that is wrong with the error being handled is that the database was busy."""
     if is_busy(sys.exception()):
