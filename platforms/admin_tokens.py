@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
@@ -14,6 +15,7 @@ from platforms.admin_base import ScopedAdmin
 from platforms.admin_displays import day_of, pill
 from platforms.admin_forms import ApiTokenForm
 from platforms.models import ApiToken
+from platforms.tokens import Standing, standing_of, with_standing
 
 EXPIRES_SOON = timedelta(days=14)
 
@@ -24,9 +26,8 @@ class ApiTokenAdmin(ScopedAdmin):
     form = ApiTokenForm
     view_right = Right.MEMBERS
     change_right = Right.MEMBERS
-    list_display = ("name", "status", "reach", "scope_names", "expires", "created_by", "prefix")
+    list_display = ("name", "status", "reach", "scope_names", "expires", "last_used", "created_by", "prefix")
     list_filter = ("platform",)
-    list_select_related = ("platform", "vendor", "user")
     search_fields = ("name", "token_key", "user__username", "platform__code")
     search_help_text = "Name, prefix, username or platform's code"
     ordering = ("-created",)
@@ -34,6 +35,10 @@ class ApiTokenAdmin(ScopedAdmin):
 
     class Media:
         js = ("admin/js/jquery.init.js", "admin_theme/rows_of_platform.js")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """Return the tokens in scope with what their status is made of."""
+        return with_standing(super().get_queryset(request))
 
     def get_fieldsets(self, request: HttpRequest, obj: ApiToken | None = None) -> list[Any]:
         """Return what is asked of a new token, or what there is to see of one."""
@@ -43,7 +48,7 @@ class ApiTokenAdmin(ScopedAdmin):
                 ("Reach", {"fields": ("scopes", "expires_in_days")}),
             ]
         facts = ("name", "prefix", "status", "platform", "vendor", "scope_names", "created_by", "created", "expires")
-        return [(None, {"fields": facts})]
+        return [(None, {"fields": (*facts, "last_used")})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: ApiToken | None = None) -> tuple[str, ...]:
         """Show a token's facts; a new one is asked for."""
@@ -80,11 +85,17 @@ class ApiTokenAdmin(ScopedAdmin):
         """The day on which its time is over."""
         return day_of(token.expiry) if token.expiry else "Never"
 
+    @admin.display(description="last used", ordering="last_used_at")
+    def last_used(self, token: ApiToken) -> str:
+        """The day of its last use."""
+        return day_of(token.last_used_at) if token.last_used_at else "Never"
+
     @admin.display(description="status", ordering="expiry")
     def status(self, token: ApiToken) -> SafeString:
-        """Valid, about to expire, or expired."""
-        if token.is_expired:
-            return pill("off", "Expired")
+        """Valid, about to expire, or refused and why."""
+        standing = standing_of(token)
+        if standing is not Standing.VALID:
+            return pill("off", str(standing.label))
         if token.expiry is not None and token.expiry <= timezone.now() + EXPIRES_SOON:
             return pill("warn", "Expires soon")
         return pill("on", "Valid")

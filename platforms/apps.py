@@ -1,4 +1,7 @@
 from django.apps import AppConfig
+from django.core.checks import register
+
+from platforms.checks import check_rates
 
 
 class PlatformsConfig(AppConfig):
@@ -6,3 +9,7 @@ class PlatformsConfig(AppConfig):
 
     name = "platforms"
     verbose_name = "Platforms"
+
+    def ready(self) -> None:
+        """Have Django check the settings that this app reads."""
+        register(check_rates)

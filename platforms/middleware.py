@@ -1,4 +1,4 @@
-"""Gives every request a number that is logged, answered and kept with each change it makes; refuses what has NUL."""
+"""What every request meets: a number that is logged, answered and kept with each change; refusals that need no view."""
 
 import logging
 import re
@@ -11,6 +11,8 @@ from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.urls import get_resolver
 from django.utils.encoding import escape_uri_path
+
+from platforms.database import is_busy
 
 _log = logging.getLogger(__name__)
 
@@ -65,6 +67,26 @@ class RefuseNulMiddleware:
             refuse = get_resolver().resolve_error_handler(400)
             return refuse(request, BadRequest("NUL in the address."))  # type: ignore[call-arg]
         return self.get_response(request)
+
+
+class BusyMiddleware:
+    """Answer 503 where a view was stopped because the database could not do it in time.
+
+    What middleware itself runs into, `handler500` sees. Here it is seen first: in DEBUG, and before it is reported.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Serve the request."""
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Return the answer to a view's exception, None where it is of another kind."""
+        if not is_busy(exception):
+            return None
+        return get_resolver().resolve_error_handler(500)(request)
 
 
 class RequestIdFilter(logging.Filter):

@@ -180,6 +180,7 @@ class ApiToken(AbstractAuthToken):
     platform = models.ForeignKey(Platform, on_delete=models.CASCADE, related_name="tokens", null=True, blank=True)
     vendor = models.ForeignKey(Vendor, on_delete=models.CASCADE, related_name="tokens", null=True, blank=True)
     scopes = models.JSONField(validators=[validate_scopes])
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = AuthTokenManager()
 
@@ -203,3 +204,36 @@ class ApiToken(AbstractAuthToken):
     def is_expired(self) -> bool:
         """Whether its time is over."""
         return self.expiry is not None and self.expiry <= timezone.now()
+
+
+class IdempotentAnswer(models.Model):
+    """What a POST with an `Idempotency-Key` was answered, for the same POST sent again.
+
+    Nobody reads it from the table: `digest` says whose key it is only to who has the key, and `answer` is encrypted
+    with it. It counts for 24 hours; `services.purge_idempotent_answers()` deletes it then.
+    """
+
+    HOURS_KEPT: ClassVar[int] = 24
+
+    digest = models.CharField(max_length=64, unique=True)
+    fingerprint = models.CharField(max_length=64)
+    answer = models.TextField()
+    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.digest[:8]}… of {self.created_at:%Y-%m-%d %H:%M}"
+
+
+class RequestCount(models.Model):
+    """How often somebody asked within one window of time: `platforms.counters` writes and reads it.
+
+    key: the scope, who, and the window. ends_at: when the window is over, in seconds since 1970;
+    `services.purge_request_counts()` deletes it then.
+    """
+
+    key = models.CharField(max_length=200, primary_key=True)
+    hits = models.PositiveBigIntegerField()
+    ends_at = models.PositiveBigIntegerField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.hits}"

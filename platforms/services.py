@@ -1,17 +1,26 @@
 """Writes that touch more than one row, or that are more than a row's own rules."""
 
+import logging
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Protocol
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import DatabaseError, transaction
+from django.db.models import Q
+from django.utils import timezone
 
 from platforms.access import Actor
-from platforms.models import ApiToken, Membership, Platform, User, Vendor
+from platforms.database import brief_wait
+from platforms.models import ApiToken, IdempotentAnswer, Platform, RequestCount, User, Vendor
+from platforms.tokens import memberships_reaching
 
 DEFAULT_TOKEN_DAYS = 90
 MAX_TOKEN_DAYS = 3650
+# How exactly it is kept when a token was last used: so seldom is it written.
+LAST_USED_STEP = timedelta(minutes=5)
+
+_log = logging.getLogger(__name__)
 
 
 class BeforePlatformDelete(Protocol):
@@ -51,7 +60,8 @@ def issue_token(
     """Issue a token for this user and return it with its plain text, which is kept nowhere.
 
     Raises ValidationError for a token that could never be used: of an inactive user, of one who does not belong to
-    the platform, with a vendor of another platform, with unknown scopes, or with a life outside of 1..3650 days.
+    the platform or, for a vendor's token, only to other vendors of it; with a vendor of another platform or one that
+    is not active, with unknown scopes, or with a life outside of 1..3650 days.
     """
     if not 1 <= days <= MAX_TOKEN_DAYS:
         message = f"A token lives from 1 to {MAX_TOKEN_DAYS} days."
@@ -60,13 +70,53 @@ def issue_token(
         raise ValidationError({"user": ValidationError(f"{user} is not active.", code="inactive")})
     if vendor is not None and platform is None:
         raise ValidationError({"vendor": ValidationError("Name the vendor's platform too.", code="no_platform")})
-    if platform is not None and not _belongs(user, platform):
+    if platform is not None and not _may_reach(user, platform):
         message = f"{user} does not belong to {platform}."
         raise ValidationError({"user": ValidationError(message, code="not_a_member")})
+    if vendor is not None and platform is not None:
+        _check_vendor(user, platform, vendor)
     fields = {"name": name, "platform": platform, "vendor": vendor, "scopes": list(scopes)}
     ApiToken(user=user, **fields).full_clean(exclude=["digest", "token_key"])
     return ApiToken.objects.create(user=user, expiry=timedelta(days=days), **fields)
 
 
-def _belongs(user: User, platform: Platform) -> bool:
-    return user.is_superuser or Membership.objects.filter(user=user, platform=platform).exists()
+def _may_reach(user: User, platform: Platform, vendor: Vendor | None = None) -> bool:
+    return user.is_superuser or memberships_reaching(user=user, platform=platform, vendor=vendor).exists()
+
+
+def _check_vendor(user: User, platform: Platform, vendor: Vendor) -> None:
+    for row in (platform, vendor):
+        if not row.is_active:
+            raise ValidationError({"vendor": ValidationError(f"{row} is not active.", code="inactive")})
+    if not _may_reach(user, platform, vendor):
+        message = f"{user} does not belong to {vendor}."
+        raise ValidationError({"vendor": ValidationError(message, code="not_a_member")})
+
+
+def note_token_use(*, token: ApiToken) -> None:
+    """Keep when the token was last used, to within five minutes: one statement at most that often.
+
+    Nobody waits for it and nothing fails by it: where the row, or on SQLite the database, is another's just now, it is
+    left to the next use. To be called outside of the transaction that the request writes in.
+    """
+    now = timezone.now()
+    if token.last_used_at is not None and token.last_used_at > now - LAST_USED_STEP:
+        return
+    is_due = Q(last_used_at__isnull=True) | Q(last_used_at__lte=now - LAST_USED_STEP)
+    try:
+        with brief_wait(), transaction.atomic():
+            free = ApiToken.objects.select_for_update(skip_locked=True).filter(is_due, pk=token.pk)
+            ApiToken.objects.filter(pk__in=free.values("pk")).update(last_used_at=now)
+    except DatabaseError as error:
+        _log.warning("Not kept that the token %s was used: %s", token.token_key, type(error).__name__)
+
+
+def purge_idempotent_answers() -> int:
+    """Delete the answers to POSTs that no longer count; return how many. To be called now and then."""
+    over = timezone.now() - timedelta(hours=IdempotentAnswer.HOURS_KEPT)
+    return IdempotentAnswer.objects.filter(created_at__lte=over).delete()[0]
+
+
+def purge_request_counts() -> int:
+    """Delete the counts of requests whose window is over; return how many. To be called now and then."""
+    return RequestCount.objects.filter(ends_at__lte=int(timezone.now().timestamp())).delete()[0]

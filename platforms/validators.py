@@ -13,6 +13,7 @@ CODE_PATTERN = "[a-z0-9]+(?:[-_][a-z0-9]+)*"
 # A language tag as BCP 47 has it: en, de-AT, zh-Hant-TW.
 LOCALE_PATTERN = "[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-(?:[A-Z]{2}|[0-9]{3}))?"
 MAX_REASON = 500
+MAX_LOCALES = 100
 # How much of what somebody sent an error repeats.
 MOST_ECHOED = 40
 
@@ -29,12 +30,14 @@ _LOCALE = re.compile(rf"\A{LOCALE_PATTERN}\Z")
 
 
 def validate_locales(value: Any) -> None:
-    """Accept a list of at least one distinct BCP 47 language tag (`en`, `de-AT`, `zh-Hant-TW`).
+    """Accept a list of 1 to 100 distinct BCP 47 language tags (`en`, `de-AT`, `zh-Hant-TW`).
 
     Raises ValidationError for anything else.
     """
     if not isinstance(value, list) or not value:
         raise ValidationError("Name at least one locale, as a list.", code="invalid_locales")
+    if len(value) > MAX_LOCALES:
+        raise ValidationError(f"Name at most {MAX_LOCALES} locales.", code="invalid_locales")
     for locale in value:
         if not isinstance(locale, str) or not _LOCALE.match(locale):
             raise ValidationError(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from modules import gate
+from platforms import counters
 
 pytest_plugins = ["tests.fixtures.api_fixtures", "tests.fixtures.module_fixtures"]
 
@@ -39,8 +40,9 @@ def pytest_configure() -> None:
 
 @pytest.fixture(autouse=True)
 def _nothing_remembered() -> None:
-    """Empty the gate's cache: after a rollback the next test sees the same numbers of platforms and changes again."""
+    """Empty what processes keep: after a rollback the next test sees the same numbers of rows and changes again."""
     gate.forget()
+    counters.forget()
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from billing.models import Invoice, Payment, Plan
+from django.utils import timezone
 from factory.declarations import LazyAttribute, LazyFunction, Maybe, SelfAttribute, Sequence, SubFactory
 from factory.django import DjangoModelFactory
 
@@ -66,13 +67,17 @@ class MembershipFactory(DjangoModelFactory[Membership]):
 
 
 class ApiTokenFactory(DjangoModelFactory[ApiToken]):
-    """A read token of a platform's admin. Its plain text is in `secret`, as long as the test holds the instance."""
+    """A read token of a platform's admin, used just now: a request with it writes nothing.
+
+    Its plain text is in `secret`, as long as the test holds the instance.
+    """
 
     platform = SubFactory(PlatformFactory)
     user = LazyAttribute(lambda token: MembershipFactory(platform=token.platform).user)
     name = Sequence(lambda n: f"script {n}")
     scopes = LazyFunction(lambda: ["read"])
     expiry = timedelta(days=90)
+    last_used_at = LazyFunction(timezone.now)
 
     class Meta:
         model = ApiToken

@@ -48,6 +48,8 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "platforms.middleware.RequestIdMiddleware",
     "platforms.middleware.RefuseNulMiddleware",
+    "platforms.sizes.SizeMiddleware",
+    "platforms.middleware.BusyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -76,11 +78,21 @@ TEMPLATES = [
 ]
 
 
+# How long PostgreSQL works for one statement of a request, waits for one lock, and bears a transaction in which nothing
+# happens; 0: for ever. What manage.py runs is not cut off, as it says no here.
+DATABASE_TIMEOUTS_SECONDS = {
+    "statement_timeout": env.int("DATABASE_STATEMENT_TIMEOUT", default=30),
+    "lock_timeout": env.int("DATABASE_LOCK_TIMEOUT", default=10),
+    "idle_in_transaction_session_timeout": env.int("DATABASE_IDLE_TIMEOUT", default=60),
+}
+DATABASE_TIMEOUTS = env.bool("DATABASE_TIMEOUTS", default=True)
+
+
 def database(url: str) -> dict[str, Any]:
     """Return Django's settings for one database URL, with the options that make SQLite safe under several workers.
 
-    IMMEDIATE takes the write lock when a transaction starts, so that what a transaction read cannot change under it;
-    WAL lets readers go on meanwhile.
+    On PostgreSQL no request may hold up others for long (DATABASE_TIMEOUTS). On SQLite IMMEDIATE takes the write lock
+    when a transaction starts, so that what a transaction read cannot change under it; WAL lets readers go on meanwhile.
     """
     settings = env.db_url_config(url)
     if settings["ENGINE"] == "django.db.backends.sqlite3":
@@ -92,6 +104,11 @@ def database(url: str) -> dict[str, Any]:
     else:
         settings["CONN_MAX_AGE"] = 60
         settings["CONN_HEALTH_CHECKS"] = True
+        if DATABASE_TIMEOUTS:
+            limits = [f"-c {name}={seconds}s" for name, seconds in DATABASE_TIMEOUTS_SECONDS.items()]
+            options = settings.setdefault("OPTIONS", {})
+            # What the URL itself says comes last, and so counts.
+            options["options"] = " ".join([*limits, options.get("options", "")]).strip()
     return settings
 
 
@@ -137,6 +154,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": ["platforms.api.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_THROTTLE_CLASSES": ["platforms.api.throttling.ClientThrottle"],
     "DEFAULT_FILTER_BACKENDS": [],
     "DEFAULT_PAGINATION_CLASS": "platforms.api.pagination.Cursor",
     "DEFAULT_SCHEMA_CLASS": "platforms.api.openapi.Schema",
@@ -150,6 +168,17 @@ DRF_STANDARDIZED_ERRORS = {
     # In DEBUG too: the one error shape, everywhere.
     "ENABLE_IN_DEBUG_FOR_UNHANDLED_EXCEPTIONS": True,
 }
+# How often one may ask: a token, or a user with a session; an address without credentials, one with bad ones, one that
+# asks the public API.
+THROTTLE_RATES = {
+    "client": env.str("THROTTLE_CLIENT", default="600/min"),
+    "anonymous": env.str("THROTTLE_ANONYMOUS", default="60/min"),
+    "bad_credentials": env.str("THROTTLE_BAD_CREDENTIALS", default="20/min"),
+    "public": env.str("THROTTLE_PUBLIC", default="60/min"),
+}
+# How many proxies of ours a request comes through, each of which appends to X-Forwarded-For what it saw.
+TRUSTED_PROXIES = 0
+
 KNOX_TOKEN_MODEL = "platforms.ApiToken"
 # Our token stands in for knox's own, whose migrations would make its unused table all the same.
 MIGRATION_MODULES = {"knox": None}

@@ -3,7 +3,7 @@
 import tempfile
 
 from config.settings.base import *  # noqa: F403
-from config.settings.base import DATABASES
+from config.settings.base import DATABASES, THROTTLE_RATES
 
 DEBUG = False
 SECRET_KEY = "insecure-key-for-tests"
@@ -12,6 +12,8 @@ ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 DEMO_ALLOWED = True
 # The tests log in often; what argon2 costs is not what they are about.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# They also ask often, and many count the queries; the tests of the throttles set rates of their own.
+THROTTLE_RATES = dict.fromkeys(THROTTLE_RATES, "1000000/min")
 
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # A file, as in production: in memory, the live server and the test would share one connection.

@@ -21,6 +21,7 @@ from modules.models import Module
 from modules.permissions import Audience, right_for
 from platforms import access
 from platforms.access import Actor, Right
+from platforms.api.throttling import PublicThrottle
 from platforms.api.viewsets import ResourceViewSet, VendorSideMixin
 from platforms.models import Platform, Vendor
 
@@ -112,11 +113,13 @@ class VendorGate(GateMixin, VendorSideMixin):
 class PublicGate(GateMixin):
     """A module's routes for anybody, below `public/{platform}/{module}/`: read only, unless a viewset says otherwise.
 
-    A platform that is not there or inactive, and a module that is off, answer alike: 404.
+    A platform that is not there or inactive, and a module that is off, answer alike: 404. Counted by address; an action
+    that needs a rate of its own says so in `throttle_rates`.
     """
 
     authentication_classes: Sequence[Any] = ()
     permission_classes: Sequence[Any] = (AllowAny,)
+    throttle_classes: Sequence[Any] = (PublicThrottle,)
     http_method_names: Any = ["get", "head"]
 
     @cached_property

@@ -1,39 +1,46 @@
 """Who asks: the bearer of a token, or somebody logged in to the admin."""
 
-from django.utils import timezone
 from knox.auth import TokenAuthentication
 from knox.crypto import hash_token
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from platforms import services
+from platforms.api.throttling import count_bad_credentials
 from platforms.models import ApiToken, User
+from platforms.tokens import Standing, standing_of, with_standing
 
 
 class ApiTokenAuthentication(TokenAuthentication):
-    """`Authorization: Bearer <token>`, found by its digest in one query that writes nothing.
+    """`Authorization: Bearer <token>`, found by its digest, with all that it hangs on, in one query.
 
-    knox's own looks for the first characters, then queries the user's other tokens and deletes expired ones: reading
-    must not write, and an expired token is still to be seen by who has to explain a failure.
+    knox's own looks for the first characters, then queries the user's other tokens and deletes expired ones: an expired
+    token is still to be seen by who has to explain a failure. What a read writes is once in some minutes that the token
+    was used.
     """
 
     def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
-        """Return user and token; None where no bearer token was sent. Raises AuthenticationFailed for a bad one."""
+        """Return user and token; None where no bearer token was sent.
+
+        Raises AuthenticationFailed for a bad one, Throttled where too many bad ones come from one address.
+        """
         try:
             return super().authenticate(request)
+        except AuthenticationFailed as error:
+            refusal = error
         except UnicodeError:
-            raise AuthenticationFailed("Invalid token.") from None
+            refusal = AuthenticationFailed("Invalid token.")
+        count_bad_credentials(request)
+        raise refusal
 
     def authenticate_credentials(self, token: bytes) -> tuple[User, ApiToken]:
         """Return the user and the token that this is; raise AuthenticationFailed if it is no good, or no longer."""
-        found = (
-            ApiToken.objects.select_related("user", "platform", "vendor")
-            .filter(digest=hash_token(token.decode("ascii")))
-            .first()
-        )
-        if found is None or (found.expiry is not None and found.expiry <= timezone.now()):
+        found = with_standing(ApiToken.objects.filter(digest=hash_token(token.decode("ascii")))).first()
+        if found is None or standing_of(found) is not Standing.VALID:
             raise AuthenticationFailed("Invalid token.")
-        return self.validate_user(found)
+        services.note_token_use(token=found)
+        return found.user, found
 
 
 class AdminSessionAuthentication(SessionAuthentication):

@@ -12,6 +12,7 @@ from django.core.exceptions import (
     SuspiciousOperation,
 )
 from django.core.exceptions import ValidationError as DjangoValidationError
+from django.db import DatabaseError, InterfaceError
 from django.http.multipartparser import MultiPartParserError
 from drf_standardized_errors.formatter import ExceptionFormatter as StandardExceptionFormatter
 from drf_standardized_errors.handler import ExceptionHandler as StandardExceptionHandler
@@ -19,9 +20,11 @@ from drf_standardized_errors.types import Error
 from rest_framework import exceptions, status
 from rest_framework.exceptions import ErrorDetail
 from rest_framework.fields import get_error_detail
+from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from platforms.api.parsers import RequestTooLarge
+from platforms.database import RETRY_AFTER, is_busy
 from platforms.json_input import JSONInputError
 
 MAX_ERRORS = 100
@@ -54,6 +57,15 @@ class PreconditionFailed(exceptions.APIException):
     default_code = "precondition_failed"
 
 
+class Busy(exceptions.APIException):
+    """503: the database could not do it in time; nothing was changed."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_detail = "Too busy just now. Nothing was changed: try again in a moment."
+    default_code = "busy"
+    wait = RETRY_AFTER
+
+
 class ExceptionHandler(StandardExceptionHandler):
     """Turns what models, services and Django raise into errors of the API; what nobody foresaw stays a 500."""
 
@@ -70,7 +82,14 @@ class ExceptionHandler(StandardExceptionHandler):
                 return exceptions.ParseError(str(exc))
             case BadRequest() | SuspiciousOperation() | MultiPartParserError():
                 return exceptions.ParseError()
+            case DatabaseError() | InterfaceError() if is_busy(exc):
+                return Busy()
         return super().convert_known_exceptions(exc)
+
+    def report_exception(self, exc: exceptions.APIException, response: Response) -> None:
+        """Report our mistakes; that the database was busy is none, and is in the log as every answer is."""
+        if not isinstance(exc, Busy):
+            super().report_exception(exc, response)
 
 
 class ExceptionFormatter(StandardExceptionFormatter):

@@ -8,6 +8,8 @@ from drf_spectacular.utils import Direction, OpenApiParameter
 from drf_standardized_errors.openapi import AutoSchema
 from rest_framework import serializers
 
+from platforms.api import idempotency
+
 REQUEST_ID = OpenApiParameter(
     "X-Request-ID",
     {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
@@ -20,10 +22,18 @@ IF_NONE_MATCH = OpenApiParameter(
 DRY_RUN = OpenApiParameter(
     "dry_run", bool, OpenApiParameter.QUERY, description="Answer as if it were done, and write nothing."
 )
+IDEMPOTENCY_KEY = OpenApiParameter(
+    idempotency.HEADER,
+    {"type": "string", "minLength": 1, "maxLength": idempotency.MAX_KEY, "pattern": "^[ -~]+$"},
+    OpenApiParameter.HEADER,
+    description="Made up by you for one thing to be done. The same request with the same key within 24 hours gets the "
+    "first answer again and does nothing; another request with it gets 422. An error keeps no key: try again.",
+)
 SAFE = ("GET", "HEAD")
 NEEDS_IF_MATCH = ("PUT", "PATCH")
 CRUD = ("list", "create", "retrieve", "partial_update", "destroy")
 HAS_BODY = ("POST", "PUT", "PATCH")
+COME_BACK = ("429", "503")
 REFUSALS = {
     "400": "What was sent is not valid: one error per field.",
     "401": "No credentials, or bad ones.",
@@ -35,8 +45,11 @@ REFUSALS = {
     "412": "Changed since you read it.",
     "413": "The body is too large.",
     "415": "The API reads JSON.",
+    "422": "The Idempotency-Key came with another request before.",
     "428": "If-Match is missing.",
+    "429": "Too often: try again after Retry-After seconds.",
     "500": "Our mistake.",
+    "503": "The database is too busy. Nothing was changed: try again after Retry-After seconds.",
 }
 
 
@@ -79,7 +92,8 @@ class Schema(AutoSchema):
         """Return the headers and flags of every operation."""
         if self.method in SAFE:
             return [REQUEST_ID, IF_NONE_MATCH]
-        return [REQUEST_ID, self._if_match(), DRY_RUN]
+        parameters = [REQUEST_ID, self._if_match(), DRY_RUN]
+        return [*parameters, IDEMPOTENCY_KEY] if self.method == "POST" else parameters
 
     def _if_match(self) -> OpenApiParameter:
         needed = self._needs_if_match()
@@ -104,12 +118,14 @@ class Schema(AutoSchema):
             return False
         writes = self.method not in SAFE
         match status_code:
-            case "400" | "403":
+            case "400" | "403" | "429" | "503":
                 return True
             case "409" | "412":
                 return writes
             case "413" | "415":
                 return self.method in HAS_BODY
+            case "422":
+                return self.method == "POST"
             case "428":
                 return self._needs_if_match()
             case _:
@@ -138,6 +154,8 @@ class Schema(AutoSchema):
         for status_code, body in bodies.items():
             if status_code in REFUSALS:
                 body["description"] = REFUSALS[status_code]
+                if status_code in COME_BACK:
+                    body.setdefault("headers", {})["Retry-After"] = {"schema": {"type": "integer"}}
             elif status_code in ("200", "201", "304"):
                 tag = {"schema": {"type": "string"}, "description": "Names this state: for If-Match, If-None-Match."}
                 body.setdefault("headers", {})["ETag"] = tag

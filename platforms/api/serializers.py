@@ -172,13 +172,16 @@ class TokenSerializer(serializers.ModelSerializer):
         slug_field="code", read_only=True, allow_null=True
     )
     expires_at = serializers.DateTimeField(source="expiry", allow_null=True)
+    last_used_at = serializers.DateTimeField(
+        allow_null=True, help_text="To within five minutes; null where it never was."
+    )
     created_by: serializers.SlugRelatedField[User] = serializers.SlugRelatedField(
         slug_field="username", source="user", read_only=True
     )
 
     class Meta:
         model = ApiToken
-        fields = ["id", "name", "prefix", "scopes", "vendor", "expires_at", "created_by"]
+        fields = ["id", "name", "prefix", "scopes", "vendor", "expires_at", "last_used_at", "created_by"]
         read_only_fields = fields
 
 
@@ -190,7 +193,7 @@ class IssuedTokenSerializer(TokenSerializer):
     )
 
     class Meta(TokenSerializer.Meta):
-        fields = ["id", "name", "token", "prefix", "scopes", "vendor", "expires_at", "created_by"]
+        fields = ["id", "name", "token", "prefix", "scopes", "vendor", "expires_at", "last_used_at", "created_by"]
         read_only_fields = fields
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NoReturn, TypeVar
 
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
@@ -19,6 +19,7 @@ from platforms import access
 from platforms.access import Actor, Right
 from platforms.api.conditional import ConditionalMixin, digest_tag
 from platforms.api.errors import Refused
+from platforms.api.idempotency import IdempotentMixin
 from platforms.api.serializers import EmptySerializer
 from platforms.models import Platform, Vendor
 
@@ -26,8 +27,8 @@ M = TypeVar("M", bound=Model)
 S = TypeVar("S", bound=serializers.BaseSerializer)
 
 
-class BaseViewSet(ConditionalMixin, viewsets.GenericViewSet):
-    """The conventions of `/api/v1/`: rights, dry run, one transaction per write, ETags.
+class BaseViewSet(IdempotentMixin, ConditionalMixin, viewsets.GenericViewSet):
+    """The conventions of `/api/v1/`: rights, dry run, one transaction per write, ETags, Idempotency-Key.
 
     A view says `read_right` and `write_right`, and in `rights` which of its actions need another one.
     """
@@ -51,6 +52,11 @@ class BaseViewSet(ConditionalMixin, viewsets.GenericViewSet):
         if self.action is not None and self.is_write:
             self._refuse_other_media_types(request)
             _ = request.data, self.dry_run
+
+    def permission_denied(self, request: Request, message: str | None = None, code: str | None = None) -> NoReturn:
+        """Refuse, and count it: DRF asks the throttles only once somebody is let in. Raises what DRF raises."""
+        self.check_throttles(request)
+        super().permission_denied(request, message, code)
 
     def _refuse_other_media_types(self, request: Request) -> None:
         # DRF takes a form for an empty body once the CSRF check has read it.

@@ -52,6 +52,21 @@ def test_issue_token__vendor__is_kept(brindle, bea):
     assert (token.vendor, token.scopes) == (brindle, ["read", "write"])
 
 
+def test_issue_token__vendor_that_the_user_does_not_belong_to__is_refused(brindle, bea):
+    VendorFactory(platform=brindle.platform, code="other", name="Other")
+    with pytest.raises(CommandError, match="bea does not belong to Other"):
+        issue("bea", "--platform", "kestrel", "--vendor", "other")
+    assert not ApiToken.objects.exists()
+
+
+def test_issue_token__vendor_that_is_inactive__is_refused(brindle, bea):
+    brindle.is_active = False
+    brindle.save()
+    with pytest.raises(CommandError, match="Brindle Coffee is not active"):
+        issue("bea", "--platform", "kestrel", "--vendor", "brindle")
+    assert not ApiToken.objects.exists()
+
+
 def test_issue_token__called_from_code_with_a_number__is_taken(operator):
     issue("root", days=3)
     assert abs(ApiToken.objects.get().expiry - timezone.now() - timedelta(days=3)) < timedelta(minutes=1)

@@ -39,6 +39,7 @@ def test_create__admin__gets_the_secret_this_once(kestrel, ann, as_admin, client
         "scopes": ["read", "write"],
         "vendor": None,
         "expires_at": z(token.expiry),
+        "last_used_at": None,
         "created_by": "ann",
     }
     assert abs(token.expiry - timezone.now() - timedelta(days=90)) < timedelta(minutes=1)

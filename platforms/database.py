@@ -1,0 +1,50 @@
+"""What PostgreSQL and SQLite do about waiting, and how each says that it waited too long."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
+
+# What somebody may be told who should try again, in seconds.
+RETRY_AFTER = 5
+_BRIEF_MILLISECONDS = 100
+# PostgreSQL's SQLSTATEs for: statement and lock time-out, deadlock, serialization failure, idle in a transaction or
+# in a session for too long, no connection left, and a server that is going down or coming up. psycopg has none where it
+# finds the connection gone.
+_BUSY_STATES = frozenset({"57014", "55P03", "40P01", "40001", "25P03", "57P05", "53300", "57P01", "57P02", "57P03"})
+# SQLITE_BUSY and SQLITE_LOCKED; the bits above say which kind.
+_BUSY_CODES = frozenset({5, 6})
+_PRIMARY_CODE = 0xFF
+
+
+def is_busy(error: BaseException | None) -> bool:
+    """Whether the database only could not do it now, or not in time: the same may succeed a little later."""
+    if not isinstance(error, DatabaseError | InterfaceError):
+        return False
+    cause = error.__cause__
+    code = getattr(cause, "sqlite_errorcode", None)
+    if code is not None:
+        return code & _PRIMARY_CODE in _BUSY_CODES
+    state = getattr(cause, "sqlstate", "")
+    if state is None:
+        return isinstance(error, OperationalError | InterfaceError)
+    return state in _BUSY_STATES
+
+
+@contextmanager
+def brief_wait() -> Iterator[None]:
+    """On SQLite, wait only 0.1 s for whoever else writes: for writes that can be left out, never for a change.
+
+    PostgreSQL has no lock that one writer keeps from all others, so nothing changes there.
+    """
+    if connection.vendor != "sqlite":
+        yield
+        return
+    connection.ensure_connection()
+    database = connection.connection
+    [patience] = database.execute("PRAGMA busy_timeout").fetchone()
+    database.execute(f"PRAGMA busy_timeout = {_BRIEF_MILLISECONDS}")
+    try:
+        yield
+    finally:
+        database.execute(f"PRAGMA busy_timeout = {patience}")
