@@ -6,3 +6,7 @@ class PlatformsConfig(AppConfig):
 
     name = "platforms"
     verbose_name = "Platforms"
+
+    def ready(self) -> None:
+        """Have sessions remember the second factor that is shown in them."""
+        import platforms.second_factor  # noqa: F401

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Protocol
 
+from allauth.mfa.models import Authenticator
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from platforms.access import Actor
 from platforms.models import ApiToken, Membership, Platform, User, Vendor
+from platforms.second_factor import names_of
 
 DEFAULT_TOKEN_DAYS = 90
 MAX_TOKEN_DAYS = 3650
@@ -66,6 +68,19 @@ def issue_token(
     fields = {"name": name, "platform": platform, "vendor": vendor, "scopes": list(scopes)}
     ApiToken(user=user, **fields).full_clean(exclude=["digest", "token_key"])
     return ApiToken.objects.create(user=user, expiry=timedelta(days=days), **fields)
+
+
+@transaction.atomic
+def reset_second_factor(*, user: User) -> list[str]:
+    """Remove all that a user shows beside their password, because a device is lost; return what it was, in words.
+
+    Where a second factor is required, sessions that were opened with it have not passed any more. Whether the actor may
+    do it is for the caller to ask.
+    """
+    User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    removed = names_of(user)
+    Authenticator.objects.filter(user=user).delete()
+    return removed
 
 
 def _belongs(user: User, platform: Platform) -> bool:
