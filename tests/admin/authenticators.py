@@ -42,6 +42,11 @@ def enrol(user: User, secret: str = SECRET) -> Authenticator:
     )
 
 
+def add_passkey(user: User, name: str) -> Authenticator:
+    """Have the user hold a passkey that no authenticator made: enough to be listed, renamed and removed."""
+    return Authenticator.objects.create(user=user, type=Authenticator.Type.WEBAUTHN, data={"name": name})
+
+
 def log_in(client: Client, username: str, password: str = PASSWORD, **extra: Any) -> Answer:
     """Send the login form."""
     return client.post(reverse("admin:login"), {"username": username, "password": password}, **extra)

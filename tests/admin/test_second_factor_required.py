@@ -16,7 +16,7 @@ from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from platforms.models import ApiToken, Platform, User
-from tests.admin.authenticators import PASSWORD, code_of, enrol, is_in, log_in, send_code
+from tests.admin.authenticators import PASSWORD, add_passkey, code_of, enrol, is_in, log_in, send_code
 from tests.admin.pages import logged_in, messages_of, text_of
 from tests.factories import MembershipFactory
 from tests.fixtures.module_fixtures import Unchanged
@@ -182,7 +182,7 @@ def test_session__its_factor_removed_elsewhere__ended(nora: User, required: None
 def test_session__its_factor_removed_here__goes_on_with_another(client: Client, nora: User, required: None) -> None:
     enrol(nora)
     pass_both(client)
-    Authenticator.objects.create(user=nora, type=Authenticator.Type.WEBAUTHN, data={"name": "Laptop"})
+    add_passkey(nora, "Laptop")
 
     client.post(reverse("mfa_deactivate_totp"))
 
@@ -215,7 +215,7 @@ def reset_page(user: User) -> str:
 
 def test_reset__by_an_operator__all_gone_and_written_down(root_in: Client, operator: User, nora: User) -> None:
     enrol(nora)
-    Authenticator.objects.create(user=nora, type=Authenticator.Type.WEBAUTHN, data={"name": "Laptop"})
+    add_passkey(nora, "Laptop")
     kept = enrol(operator)
     page = reverse("admin:platforms_user_change", args=[nora.pk])
     assert "Authenticator app, passkey “Laptop”" in text_of(root_in.get(page))
