@@ -8,6 +8,7 @@ from django.http.response import HttpResponseBase
 
 from platforms.admin_base import ScopedAutocomplete
 from platforms.admin_panels import start_panels
+from platforms.login.views import StaffLoginView
 from platforms.models import Platform
 
 # What staff come for stands first; every other app follows by its name.
@@ -49,6 +50,10 @@ class SwitchyardAdminSite(admin.AdminSite):
             "panels": [{"template": panel.template, **panel.context(request)} for panel in start_panels],
         }
         return super().index(request, {**context, **(extra_context or {})})
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
+        """Log in as everywhere: with rate limits, and with the second factor of those who have one."""
+        return StaffLoginView.as_view()(request)
 
     def autocomplete_view(self, request: HttpRequest) -> HttpResponseBase:
         """Answer autocompletes with what the form they stand in would accept."""

@@ -2,6 +2,8 @@
 
 from typing import Any, ClassVar
 
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
@@ -17,15 +19,18 @@ from platforms.admin_base import GuardedAdmin, ScopedAdmin
 from platforms.admin_displays import active_pill, count_of, day_of, pill
 from platforms.admin_forms import GuardedForm, PlatformForm, ReasonForm, UsernameField
 from platforms.admin_panels import Column, Panel
+from platforms.admin_second_factor import SecondFactorMixin
 from platforms.admin_tokens import ApiTokenAdmin
 from platforms.models import ApiToken, Membership, Platform, User, Vendor
 
 # Rights come from memberships and tokens: Django's groups would promise what nothing here grants.
 admin.site.unregister(Group)
+# allauth keeps no addresses here, and second factors are each person's own.
+admin.site.unregister([EmailAddress, Authenticator])
 
 
 @admin.register(User)
-class UserAdmin(GuardedAdmin, DjangoUserAdmin):
+class UserAdmin(SecondFactorMixin, GuardedAdmin, DjangoUserAdmin):
     """Who can log in. Only superusers come here: everybody else names people by their username."""
 
     list_display = ("username", "full_name", "email", "access", "status", "platforms", "last_seen")
@@ -33,7 +38,7 @@ class UserAdmin(GuardedAdmin, DjangoUserAdmin):
     search_fields = ("username", "first_name", "last_name", "email")
     filter_horizontal = ()
     fieldsets = (
-        (None, {"fields": ("username", "password")}),
+        (None, {"fields": ("username", "password", "second_factor")}),
         ("Person", {"fields": ("first_name", "last_name", "email")}),
         (
             "Access",
@@ -48,7 +53,7 @@ class UserAdmin(GuardedAdmin, DjangoUserAdmin):
         (None, {"classes": ("wide",), "fields": ("username", "usable_password", "password1", "password2")}),
         ("Access", {"fields": ("is_staff", "is_superuser")}),
     )
-    readonly_fields = ("last_login", "date_joined")
+    readonly_fields = ("second_factor", "last_login", "date_joined")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         """Bring the number of memberships along."""

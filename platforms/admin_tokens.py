@@ -26,7 +26,7 @@ class ApiTokenAdmin(ScopedAdmin):
     form = ApiTokenForm
     view_right = Right.MEMBERS
     change_right = Right.MEMBERS
-    list_display = ("name", "status", "reach", "scope_names", "expires", "last_used", "created_by", "prefix")
+    list_display = ("name", "status", "reach", "scope_names", "expires", "last_used", "created_by")
     list_filter = ("platform",)
     search_fields = ("name", "token_key", "user__username", "platform__code")
     search_help_text = "Name, prefix, username or platform's code"

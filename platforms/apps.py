@@ -11,5 +11,7 @@ class PlatformsConfig(AppConfig):
     verbose_name = "Platforms"
 
     def ready(self) -> None:
-        """Have Django check the settings that this app reads."""
+        """Check the settings that this app reads; have sessions remember the second factor that is shown in them."""
+        import platforms.second_factor  # noqa: F401
+
         register(check_rates)

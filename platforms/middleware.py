@@ -53,6 +53,19 @@ class RequestIdMiddleware:
         return response
 
 
+class PermissionsPolicyMiddleware:
+    """Say that no page here uses the devices of who reads it, nor lets another site's script ask for them."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Serve the request, with the header."""
+        response = self.get_response(request)
+        response["Permissions-Policy"] = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
+        return response
+
+
 class RefuseNulMiddleware:
     """Answer 400 where the address holds NUL: nothing has one in its name, and PostgreSQL cannot be asked for it."""
 

@@ -1,4 +1,4 @@
-"""Who there is: users, platforms, their vendors, who belongs to them, and the tokens of API clients."""
+"""Who there is: users, platforms, their vendors, who belongs to them, the tokens of API clients; and counters."""
 
 import uuid
 from typing import ClassVar
@@ -237,3 +237,21 @@ class RequestCount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key}: {self.hits}"
+
+
+class CacheEntry(models.Model):
+    """A row of Django's database cache, in which log-in attempts are counted for every process at once.
+
+    Only the cache itself reads and writes it. It is a model so that `migrate` alone makes its table.
+    """
+
+    cache_key = models.CharField(max_length=255, primary_key=True)
+    value = models.TextField()
+    expires = models.DateTimeField(db_index=True)
+
+    class Meta:
+        db_table = "cache"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.cache_key

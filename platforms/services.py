@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Protocol
 
+from allauth.mfa.models import Authenticator
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, transaction
 from django.db.models import Q
@@ -13,6 +14,7 @@ from django.utils import timezone
 from platforms.access import Actor
 from platforms.database import brief_wait
 from platforms.models import ApiToken, IdempotentAnswer, Platform, RequestCount, User, Vendor
+from platforms.second_factor import names_of
 from platforms.tokens import memberships_reaching
 
 DEFAULT_TOKEN_DAYS = 90
@@ -120,3 +122,16 @@ def purge_idempotent_answers() -> int:
 def purge_request_counts() -> int:
     """Delete the counts of requests whose window is over; return how many. To be called now and then."""
     return RequestCount.objects.filter(ends_at__lte=int(timezone.now().timestamp())).delete()[0]
+
+
+@transaction.atomic
+def reset_second_factor(*, user: User) -> list[str]:
+    """Remove all that a user shows beside their password, because a device is lost; return what it was, in words.
+
+    Where a second factor is required, sessions that were opened with it have not passed any more. Whether the actor may
+    do it is for the caller to ask.
+    """
+    User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    removed = names_of(user)
+    Authenticator.objects.filter(user=user).delete()
+    return removed

@@ -3,10 +3,10 @@
 from knox.auth import TokenAuthentication
 from knox.crypto import hash_token
 from rest_framework.authentication import SessionAuthentication
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 
-from platforms import services
+from platforms import second_factor, services
 from platforms.api.throttling import count_bad_credentials
 from platforms.models import ApiToken, User
 from platforms.tokens import Standing, standing_of, with_standing
@@ -45,3 +45,14 @@ class ApiTokenAuthentication(TokenAuthentication):
 
 class AdminSessionAuthentication(SessionAuthentication):
     """The session of somebody logged in to the admin, with Django's CSRF check on every write."""
+
+    def authenticate(self, request: Request) -> tuple[User, None] | None:
+        """Return the user; None where there is no session.
+
+        Raises PermissionDenied where a second factor is required and was not shown: no way around the admin's login.
+        """
+        found = super().authenticate(request)
+        if found is not None and second_factor.standing(request._request) is not second_factor.Standing.PASSED:
+            message = "This session has not shown a second factor. Log in to the admin with one, or use a token."
+            raise PermissionDenied(message, code="second_factor_required")
+        return found

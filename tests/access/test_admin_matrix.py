@@ -36,6 +36,22 @@ GENERAL = {
     "admin:view_on_site",
     "admin:app_list",
 }
+# Of everybody who is not in yet.
+ENTRANCE = {"account_login", "mfa_authenticate", "mfa_login_webauthn"}
+# A person's own factors: of whoever is logged in, and about nobody else.
+SECURITY = {
+    "mfa_index",
+    "account_reauthenticate",
+    "mfa_reauthenticate",
+    "mfa_reauthenticate_webauthn",
+    "mfa_activate_totp",
+    "mfa_deactivate_totp",
+    "mfa_view_recovery_codes",
+    "mfa_generate_recovery_codes",
+    "mfa_add_webauthn",
+    "mfa_edit_webauthn",
+    "mfa_remove_webauthn",
+}
 # Addresses without a name: Django's catch-all, and old addresses that lead to the page of a row.
 UNNAMED = {"admin/(?P{url}.*)$"}
 
@@ -155,7 +171,7 @@ def is_let_in(world: World, route: Route, seen: set[str], who: str, situation: s
 def test_matrix__every_page__is_in_it(world: World) -> None:
     for route in admin_routes():
         is_known = (
-            route.name in GENERAL
+            route.name in GENERAL | ENTRANCE | SECURITY
             or route.template in UNNAMED
             or route.name.removeprefix("admin:") in SPECIAL
             or model_of(route) is not None
@@ -166,6 +182,14 @@ def test_matrix__every_page__is_in_it(world: World) -> None:
         assert is_known, f"{route.name} ({route.template}) is in no table: say who sees it."
     for model in admin.site._registry:
         assert rules_of(model)
+
+
+def test_security__nobody_logged_in__led_to_the_login(db: None) -> None:
+    for route in admin_routes():
+        if route.name in SECURITY:
+            answer = Client().get(route.address({"pk": 1}))
+            assert answer.status_code == 302
+            assert answer["Location"].startswith(reverse("admin:login")), route.name
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)
