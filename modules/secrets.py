@@ -41,6 +41,19 @@ def decrypt(token: str, *, max_age: int | None = None) -> str:
         raise SecretUnreadable("None of the keys in MODULE_CONFIG_KEYS opens this value.") from error
 
 
+def resealed(token: str) -> str:
+    """Return what says the same, encrypted with the newest key: the token itself where it is already.
+
+    Raises SecretUnreadable where no key opens it.
+    """
+    value = decrypt(token)
+    try:
+        Fernet(settings.MODULE_CONFIG_KEYS[0]).decrypt(token.encode())
+    except InvalidToken:
+        return encrypt(value)
+    return token
+
+
 def fingerprint(value: str) -> str:
     """Return 16 hex digits that tell two secrets apart and nobody what they are: a keyed hash, not a plain one."""
     return salted_hmac("modules.secrets.fingerprint", value, algorithm="sha256").hexdigest()[:_FINGERPRINT_CHARACTERS]

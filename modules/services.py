@@ -14,13 +14,14 @@ from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
-from modules import ledger
+from modules import ledger, secrets
 from modules.configs import InvalidConfig
 from modules.ledger import Entry
 from modules.models import Change
 from modules.origins import Origin, origin_of_actor, origin_of_request, origin_of_system
 from modules.plans import Blocker, Plan, RowState, Wish, plan
 from modules.registry import registry
+from modules.secrets import SecretUnreadable
 from modules.tables import Tables, row_state_of
 from platforms.access import Actor
 from platforms.models import Platform
@@ -31,6 +32,8 @@ __all__ = [
     "InvalidConfig",
     "Origin",
     "Outcome",
+    "Resealed",
+    "SecretPlace",
     "StalePlan",
     "apply",
     "apply_many",
@@ -41,6 +44,7 @@ __all__ = [
     "origin_of_system",
     "preview",
     "record_platform_deletion",
+    "reseal_secrets",
     "reset",
 ]
 
@@ -77,6 +81,24 @@ class Collision(Exception):
             "Something that this change points at is missing: a user who was deleted meanwhile, or a module that was "
             "installed without running migrate."
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretPlace:
+    """Where a secret is: its platform's code, its module, and its name."""
+
+    platform: str
+    module: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resealed:
+    """What became of some platforms' secrets: how many went to the newest key, were there already, or stay shut."""
+
+    moved: int = 0
+    current: int = 0
+    unreadable: tuple[SecretPlace, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +212,36 @@ def reset(*, platform: Platform, module: str, origin: Origin, **options: Any) ->
     return apply(platform=platform, wishes=[Wish(module=module, resets=True)], origin=origin, **options)
 
 
+def reseal_secrets(*, platform_ids: Iterable[int], dry_run: bool = False) -> Resealed:
+    """Encrypt the secrets of these platforms with the newest key, in one transaction, or say what that would do.
+
+    What a row says stays what it is, so that there is no change of it to record. A secret that no key opens is left as
+    it is, and named.
+    """
+    tables = Tables.of(apps)
+    moved = current = 0
+    unreadable: list[SecretPlace] = []
+    written = []
+    with transaction.atomic():
+        for platform, rows in _locked_rows(platform_ids, tables):
+            for code, row in sorted(rows.items()):
+                before = moved
+                for name, kept in row.secrets.items():
+                    try:
+                        token = secrets.resealed(kept["token"])
+                    except SecretUnreadable:
+                        unreadable.append(SecretPlace(platform=platform.code, module=code, name=name))
+                        continue
+                    current += token == kept["token"]
+                    moved += token != kept["token"]
+                    kept["token"] = token
+                if moved > before:
+                    written.append(row)
+        if not dry_run:
+            ledger.reseal(written, tables)
+    return Resealed(moved=moved, current=current, unreadable=tuple(unreadable))
+
+
 def record_platform_deletion(platform: Platform, actor: Actor, source: str, reason: str = "") -> None:
     """Make a platform's deletion its last change, before it goes: every row with its last history row.
 
@@ -211,17 +263,23 @@ def _colliding() -> Iterator[None]:
 
 
 def _locked(platform_ids: Iterable[int], origin: Origin, tables: Tables) -> list[Entry]:
-    """Lock the platforms in key order, then read their rows: an entry each, its plan yet to be made. Two queries.
+    """Lock the platforms and read their rows: an entry each, its plan yet to be made. Two queries.
 
     Raises Platform.DoesNotExist where there is only one and it is gone.
     """
     wanted = list(platform_ids)
-    rows: QuerySet[Any] = QuerySet(tables.platform)
-    platforms = list(rows.select_for_update(no_key=True).filter(pk__in=wanted).order_by("pk"))
-    if not platforms and len(wanted) == 1:
+    entries = [Entry(platform=platform, rows=rows, origin=origin) for platform, rows in _locked_rows(wanted, tables)]
+    if not entries and len(wanted) == 1:
         raise Platform.DoesNotExist("The platform is gone.")
+    return entries
+
+
+def _locked_rows(platform_ids: Iterable[int], tables: Tables) -> list[tuple[Any, Mapping[str, Any]]]:
+    """Lock the platforms in key order, then read their rows by module code: the lock before anything it protects."""
+    rows: QuerySet[Any] = QuerySet(tables.platform)
+    platforms = list(rows.select_for_update(no_key=True).filter(pk__in=list(platform_ids)).order_by("pk"))
     modules = tables.rows_of([platform.pk for platform in platforms])
-    return [Entry(platform=platform, rows=modules[platform.pk], origin=origin) for platform in platforms]
+    return [(platform, modules[platform.pk]) for platform in platforms]
 
 
 def _plan(platform: Any, rows: Mapping[str, Any], wishes: Iterable[Wish], cascade: bool) -> Plan:
