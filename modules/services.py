@@ -23,7 +23,8 @@ from modules.plans import Blocker, Plan, RowState, Wish, plan
 from modules.registry import registry
 from modules.secrets import SecretUnreadable
 from modules.tables import Tables, row_state_of
-from platforms.access import Actor
+from platforms import access
+from platforms.access import Actor, Right
 from platforms.models import Platform
 
 __all__ = [
@@ -127,17 +128,19 @@ def apply(
     under the lock, to refuse by raising what it likes. The platform that was passed in has the new revision afterwards.
 
     Raises Platform.DoesNotExist, InvalidConfig, StalePlan, Blocked, Collision, or PermissionDenied where a restricted
-    module would move. Whatever is raised, nothing was written.
+    module would move or the author has lost the right since they asked. Whatever is raised, nothing was written.
     """
     wishes = list(wishes)
     # Before the plan too: what is wrong with a config is told only to those who may set it.
     _refuse_restricted((wish.module for wish in wishes), origin)
     with _colliding():
         [entry] = _locked([platform.pk], origin, Tables.of(apps))
+        if origin.actor is not None and not access.still_may(origin.actor, Right.SWITCH, entry.platform):
+            raise PermissionDenied("Your right to switch modules on this platform was withdrawn.")
         if precondition is not None:
             precondition(entry.platform, {code: row_state_of(row) for code, row in entry.rows.items()})
         entry.plan = _plan(entry.platform, entry.rows, wishes, cascade)
-        _refuse_restricted((step.module for step in entry.plan.steps), origin)
+        _refuse_restricted((step.module for step in entry.plan.steps), origin, entry.platform)
         if digest is not None and digest != entry.plan.digest:
             raise StalePlan(entry.plan)
         if entry.plan.blockers:
@@ -292,10 +295,14 @@ def _plan(platform: Any, rows: Mapping[str, Any], wishes: Iterable[Wish], cascad
     )
 
 
-def _refuse_restricted(modules: Iterable[str], origin: Origin) -> None:
-    """Raise PermissionDenied where one of these modules is restricted and their author is no superuser."""
-    if origin.may_switch_restricted:
-        return
+def _refuse_restricted(modules: Iterable[str], origin: Origin, locked: Platform | None = None) -> None:
+    """Raise PermissionDenied where one of these modules is restricted and their author is no superuser.
+
+    locked: the platform, where it is locked: whoever is somebody must then be a superuser still.
+    """
     restricted = [code for code in dict.fromkeys(modules) if code in registry and registry[code].is_restricted]
-    if restricted:
+    is_theirs = origin.may_switch_restricted
+    if restricted and is_theirs and locked is not None and origin.actor is not None:
+        is_theirs = access.still_may(origin.actor, Right.OPERATE, locked)
+    if restricted and not is_theirs:
         raise PermissionDenied(f"Only superusers may switch or configure {', '.join(restricted)}.")

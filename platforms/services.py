@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Protocol
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 
-from platforms.access import Actor
+from platforms import access
+from platforms.access import Actor, Right
 from platforms.models import ApiToken, Membership, Platform, User, Vendor
 
 DEFAULT_TOKEN_DAYS = 90
@@ -29,10 +30,12 @@ before_platform_delete: list[BeforePlatformDelete] = []
 def delete_platform(*, platform: Platform, actor: Actor, source: str, reason: str = "") -> None:
     """Delete a platform and all that is on it, after everybody in `before_platform_delete` had their turn.
 
-    source: from where: `admin`, `api`, `command`. Raises Platform.DoesNotExist if it is gone already. Whether the actor
-    may do it is for the caller to ask.
+    source: from where: `admin`, `api`, `command`. Raises Platform.DoesNotExist if it is gone already, PermissionDenied
+    where the actor may not do it, or not any more.
     """
     locked = Platform.objects.select_for_update().get(pk=platform.pk)
+    if not access.still_may(actor, Right.OPERATE, locked):
+        raise PermissionDenied("Only superusers delete a platform.")
     for callback in before_platform_delete:
         callback(platform=locked, actor=actor, source=source, reason=reason)
     locked.delete()
