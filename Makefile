@@ -16,10 +16,10 @@ unexport DJANGO_SETTINGS_MODULE
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run test check lint types imports migrations deploy schema format lock clean
+.PHONY: help run test test-faults check lint types imports migrations deploy schema format lock clean
 
 help: ## List what can be made
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
 		printf '  make %-11s %s\n' "$$name" "$$text"; \
 	done
 
@@ -35,6 +35,9 @@ run: $(VENV)/.modules ## Set everything up, load the demo, serve on http://127.0
 
 test: $(VENV)/.dev ## Run every test on SQLite and on a real PostgreSQL (DATABASE_URL names one, else our own)
 	@$(PY) -m tests.run_suite
+
+test-faults: $(VENV)/.dev ## Run the long tests on both databases: many at once, and what breaks on purpose
+	@$(PY) -m tests.run_suite -n 0 -m faults -s
 
 # --- Work ------------------------------------------------------------------------------------------------------------
 
