@@ -102,9 +102,9 @@ class Guard(BaseConstraint):
         quote = connection.ops.quote_name
         on_table = f" ON {quote(model._meta.db_table)}" if connection.vendor == "postgresql" else ""
         for name in self.trigger_names(connection.vendor):
-            yield f"DROP TRIGGER {quote(name)}{on_table}"
+            yield f"DROP TRIGGER IF EXISTS {quote(name)}{on_table}"
         if connection.vendor == "postgresql":
-            yield f"DROP FUNCTION {quote(self.name)}()"
+            yield f"DROP FUNCTION IF EXISTS {quote(self.name)}()"
 
     @override
     def validate(self, model: Any, instance: Any, exclude: Any = None, using: str = DEFAULT_DB_ALIAS) -> None:

@@ -3,11 +3,13 @@
 import io
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.apps import apps
+from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, models, transaction
 from django.db.migrations.executor import MigrationExecutor
@@ -111,6 +113,17 @@ def test_lifted__block_fails__guards_are_there_as_before(platform: Platform) -> 
         forge_and_fail()
     assert Change.objects.get().reason == ""
     assert guards.in_place(connection) == list(guards.declared(connection))
+
+
+@pytest.mark.django_db
+def test_check__guard_missing__is_reported(platform: Platform) -> None:
+    checked = partial(run_checks, tags=["database"], databases=["default"])
+    assert [found for found in checked() if found.id == "modules.W003"] == []
+    with guards.lifted():
+        assert [found.obj for found in checked() if found.id == "modules.W003"] == [
+            guard.name for _, guard in guards.declared(connection)
+        ]
+    assert [found for found in checked() if found.id == "modules.W003"] == []
 
 
 # --- migrations ---------------------------------------------------------------------------------------------------
