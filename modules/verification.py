@@ -114,10 +114,7 @@ def _streams(tables: Tables, platform_ids: Sequence[int] | None, anchors: Iterab
         (((anchor.platform_id, _Phase.ANCHOR, 0, 0), anchor) for anchor in anchors),
         (((each.pk, _Phase.PLATFORM, 0, 0), each) for each in platforms.iterator(_CHUNK)),
         (((each.platform_id, _Phase.RECORD, each.number, _CHANGE), each) for each in changes.iterator(_CHUNK)),
-        (
-            ((each.platform_id or 0, _Phase.RECORD, each.change_number, _HISTORY), each)
-            for each in history.iterator(_CHUNK)
-        ),
+        (((each.platform_id, _Phase.RECORD, each.change_number, _HISTORY), each) for each in history.iterator(_CHUNK)),
         (((each.platform_id, _Phase.ROW, 0, 0), each) for each in rows.iterator(_CHUNK)),
     ]
 
