@@ -16,7 +16,7 @@ unexport DJANGO_SETTINGS_MODULE
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run test bench-as-of check lint types imports migrations deploy schema format lock clean
+.PHONY: help run test test-faults bench-as-of check lint types imports migrations deploy schema format lock clean
 
 help: ## List what can be made
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -35,6 +35,9 @@ run: $(VENV)/.modules ## Set everything up, load the demo, serve on http://127.0
 
 test: $(VENV)/.dev ## Run every test on SQLite and on a real PostgreSQL (DATABASE_URL names one, else our own)
 	@$(PY) -m tests.run_suite
+
+test-faults: $(VENV)/.dev ## Run the long tests on both databases: many at once, and what breaks on purpose
+	@$(PY) -m tests.run_suite -n 0 -m faults -s
 
 bench-as-of: $(VENV)/.dev ## Measure how a platform of the past is read among 10 million versions (minutes, 6 GB of disk)
 	@$(PY) -m tests.postgres -- $(CURDIR)/$(PY) -m benchmarks.as_of

@@ -3,7 +3,8 @@
 E001 unknown requirement, E002 cycle of requirements, E003 reserved or clashing code, E005 core module that needs one
 that is not, E006 config field without a default, E007 secret where it could not be kept apart, E008 no usable key to
 encrypt secrets with; with `check --database default` also W001 rows of a module that is not installed, W002 module
-that migrate has not seen. E004, routes and admin pages that do not ask the gate, stands in `modules.surface_checks`.
+that migrate has not seen, W003 guard of the record that the database does not have. E004, routes and admin pages that
+do not ask the gate, stands in `modules.surface_checks`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError, ProgrammingError, connections
 
-from modules import configs, secrets
+from modules import configs, guards, secrets
 from modules.registry import ModuleRegistry, registry
 
 # Words that stand in the addresses where a module's code would: /platforms/{platform}/{module}/… and the admin's own.
@@ -134,8 +135,36 @@ def check_mirror(
     return found
 
 
+def check_guards(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Report guards that a database should have and has not: somebody took them away, or a restore left them out."""
+    found: list[CheckMessage] = []
+    for alias in databases or ():
+        connection = connections[alias]
+        try:
+            tables = set(connection.introspection.table_names())
+            present = [guard for _, guard in guards.in_place(connection)]
+        except OperationalError:
+            connection.close()  # no such database yet
+            continue
+        found += [
+            CheckWarning(
+                f"Nothing in the database guards {model._meta.db_table}: {guard.name} is missing.",
+                hint="Run migrate; if that changes nothing, run verify_audit, then migrate modules back to before its "
+                "guards and forward again.",
+                obj=guard.name,
+                id="modules.W003",
+            )
+            for model, guard in guards.declared(connection)
+            if guard not in present and model._meta.db_table in tables
+        ]
+    return found
+
+
 def register_checks() -> None:
     """Have Django run these checks."""
     register(check_definitions, "modules")
     register(check_keys, Tags.security)
     register(check_mirror, Tags.database)
+    register(check_guards, Tags.database)

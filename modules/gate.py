@@ -51,8 +51,9 @@ class ModuleState:
         known = self._typed.get(schema)
         if known is None:
             code = registry.of_config(schema).code
-            opened = {name: secrets.decrypt(token) for name, token in self.sealed_secrets.get(code, {}).items()}
-            known = self._typed[schema] = configs.load(schema, _thawed(self.configs.get(code, {})), opened)
+            known = self._typed[schema] = configs.load(
+                schema, _thawed(self.configs.get(code, {})), self._opened_secrets(code)
+            )
         return known  # type: ignore[return-value]
 
     def features(self, module: str) -> frozenset[str]:
@@ -66,6 +67,18 @@ class ModuleState:
             for feature in definition.features
             if self.enabled.issuperset(feature.requires) and (feature.switch is None or values[feature.switch])
         )
+
+    def _opened_secrets(self, module: str) -> dict[str, str]:
+        opened = {}
+        for name, token in self.sealed_secrets.get(module, {}).items():
+            try:
+                opened[name] = secrets.decrypt(token)
+            except secrets.SecretUnreadable as error:
+                raise secrets.SecretUnreadable(
+                    f"The secret {name} of {module} on platform {self.platform_id} cannot be opened: none of the keys "
+                    "in MODULE_CONFIG_KEYS sealed it. Put the key back, or enter the secret again."
+                ) from error
+        return opened
 
     @cached_property
     def _typed(self) -> dict[type[ModuleConfig], ModuleConfig]:

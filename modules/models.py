@@ -7,6 +7,7 @@ from django.db import models
 from django.utils import timezone
 from simple_history.models import HistoricalRecords
 
+from modules.guards import WHAT_TO_CALL, AppendOnly, Recorded
 from modules.indexes import LongNameIndex
 from modules.registry import registry
 from platforms.models import Platform
@@ -39,11 +40,7 @@ class WriteRefused(Exception):
 
 
 def _refuse(what: str) -> NoReturn:
-    raise WriteRefused(
-        f"{what} would change a platform's modules without a record of it. "
-        "Call modules.services: enable(), disable(), configure(), reset() or apply(); "
-        "for a whole platform, platforms.services.delete_platform()."
-    )
+    raise WriteRefused(f"{what} would change a platform's modules without a record of it. {WHAT_TO_CALL}")
 
 
 class PlatformModuleQuerySet(models.QuerySet["PlatformModule"]):
@@ -99,8 +96,9 @@ class PlatformModuleHistory(HistoricalRecords):
         """Write nothing: it does not come to this."""
 
     def get_meta_options(self, model: type[models.Model]) -> dict[str, Any]:
-        """Add the index to simple-history's own options."""
+        """Add the indexes and the guard to simple-history's own options."""
         return super().get_meta_options(model) | {
+            "constraints": [AppendOnly(name="gd_platform_module_history")],
             "indexes": [
                 models.Index(
                     "platform",
@@ -110,7 +108,7 @@ class PlatformModuleHistory(HistoricalRecords):
                     name="idx_platform_module_history",
                 ),
                 models.Index(fields=["platform", "change_number"], name="idx_platform_module_change"),
-            ]
+            ],
         }
 
 
@@ -170,7 +168,22 @@ class PlatformModule(models.Model):
         base_manager_name = "objects"
         db_table = "platform_modules"
         ordering = ["platform", "module"]
-        constraints = [models.UniqueConstraint(fields=["platform", "module"], name="uq_platform_module")]
+        constraints = [
+            models.UniqueConstraint(fields=["platform", "module"], name="uq_platform_module"),
+            Recorded(
+                name="gd_platform_module",
+                fields=[
+                    "id",
+                    "is_enabled",
+                    "enabled_at",
+                    "disabled_at",
+                    "config",
+                    "config_version",
+                    "created_at",
+                    "updated_at",
+                ],
+            ),
+        ]
         indexes = [
             LongNameIndex(fields=["platform"], name="idx_platform_module_platform_id"),
             models.Index(fields=["module"], name="idx_platform_module_code"),
@@ -238,7 +251,11 @@ class Change(models.Model):
 
     class Meta:
         ordering = ["-at", "-pk"]
-        constraints = [models.UniqueConstraint(fields=["platform", "number"], name="uq_change_number")]
+        constraints = [
+            models.UniqueConstraint(fields=["platform", "number"], name="uq_change_number"),
+            models.CheckConstraint(condition=~models.Q(actor_label=""), name="ck_change_actor_label"),
+            AppendOnly(name="gd_change"),
+        ]
         indexes = [
             models.Index(models.F("at").desc(), models.F("id").desc(), name="idx_change_at"),
         ]

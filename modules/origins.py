@@ -16,6 +16,7 @@ from platforms.models import User
 class Origin:
     """Who changes something, from where, and why.
 
+    `actor` is who it is where somebody asked for it: their right is looked at again under the lock.
     `may_switch_restricted` says whether restricted modules are theirs to switch. `at` is when; None means when it is
     written, under the lock.
     """
@@ -28,6 +29,7 @@ class Origin:
     reason: str = ""
     request_id: str = ""
     at: datetime | None = None
+    actor: Actor | None = None
 
 
 def origin_of_actor(actor: Actor, source: str, reason: str = "") -> Origin:
@@ -40,6 +42,7 @@ def origin_of_actor(actor: Actor, source: str, reason: str = "") -> Origin:
         source=source,
         reason=reason,
         request_id=current_request_id(),
+        actor=actor,
     )
 
 

@@ -2,9 +2,9 @@
 
 from django.utils.crypto import salted_hmac
 
-from platforms.cipher import SecretUnreadable, decrypt, encrypt
+from platforms.cipher import SecretUnreadable, decrypt, encrypt, resealed
 
-__all__ = ["SecretUnreadable", "decrypt", "encrypt", "fingerprint"]
+__all__ = ["SecretUnreadable", "decrypt", "encrypt", "fingerprint", "resealed"]
 
 _FINGERPRINT_CHARACTERS = 16
 

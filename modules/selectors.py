@@ -131,6 +131,13 @@ def stored_states() -> QuerySet[PlatformModule]:
     return PlatformModule.objects.select_related("platform", "module", "enabled_by", "disabled_by")
 
 
+def platforms_with_secrets(*, after: int = 0) -> QuerySet[PlatformModule, int]:
+    """Return the numbers, in order, of the platforms beyond a number on which a module has a secret."""
+    rows = PlatformModule.objects.filter(platform__gt=after).exclude(secrets={})
+    # By the number itself: by "platform" would be in the order of the platforms, which is by code.
+    return rows.order_by("platform_id").values_list("platform_id", flat=True).distinct()
+
+
 def with_rows(platforms: QuerySet[Platform]) -> tuple[Platform, list[PlatformModule]] | None:
     """Return the one platform of a queryset and its rows, with all that `states_of` needs; None where there is none.
 

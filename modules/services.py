@@ -14,7 +14,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
-from modules import ledger, timeline
+from modules import ledger, secrets, timeline
 from modules.configs import InvalidConfig
 from modules.ledger import Entry
 from modules.models import Change
@@ -22,8 +22,10 @@ from modules.origins import Origin, origin_of_actor, origin_of_request, origin_o
 from modules.plans import REQUESTED, Blocker, Plan, RowState, Wish, plan
 from modules.registry import registry
 from modules.reverting import wishes_back
+from modules.secrets import SecretUnreadable
 from modules.tables import Tables, row_state_of
-from platforms.access import Actor
+from platforms import access
+from platforms.access import Actor, Right
 from platforms.models import Platform
 
 __all__ = [
@@ -32,6 +34,8 @@ __all__ = [
     "InvalidConfig",
     "Origin",
     "Outcome",
+    "Resealed",
+    "SecretPlace",
     "StalePlan",
     "apply",
     "apply_many",
@@ -43,6 +47,7 @@ __all__ = [
     "preview",
     "preview_revert",
     "record_platform_deletion",
+    "reseal_secrets",
     "reset",
     "revert",
 ]
@@ -85,6 +90,24 @@ class Collision(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SecretPlace:
+    """Where a secret is: its platform's code, its module, and its name."""
+
+    platform: str
+    module: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resealed:
+    """What became of some platforms' secrets: how many went to the newest key, were there already, or stay shut."""
+
+    moved: int = 0
+    current: int = 0
+    unreadable: tuple[SecretPlace, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What became of a plan: the change it made, None where there was nothing to do or it was a dry run."""
 
@@ -112,7 +135,7 @@ def apply(
     The platform that was passed in has the new revision afterwards.
 
     Raises Platform.DoesNotExist, InvalidConfig, StalePlan, Blocked, Collision, or PermissionDenied where a restricted
-    module would move. Whatever is raised, nothing was written.
+    module would move or the author has lost the right since they asked. Whatever is raised, nothing was written.
     """
     if not callable(wishes):
         wishes = list(wishes)
@@ -120,6 +143,8 @@ def apply(
         _refuse_restricted((wish.module for wish in wishes), origin)
     with _colliding():
         [entry] = _locked([platform.pk], origin, Tables.of(apps))
+        if origin.actor is not None and not access.still_may(origin.actor, Right.SWITCH, entry.platform):
+            raise PermissionDenied("Your right to switch modules on this platform was withdrawn.")
         settings = _settings_of(entry.rows)
         if precondition is not None:
             precondition(entry.platform, settings)
@@ -127,7 +152,7 @@ def apply(
             wishes = list(wishes(settings))
             _refuse_restricted((wish.module for wish in wishes), origin)
         entry.plan = _plan(entry.platform, settings, wishes, cascade)
-        _refuse_restricted((step.module for step in entry.plan.steps), origin)
+        _refuse_restricted((step.module for step in entry.plan.steps), origin, entry.platform)
         if digest is not None and digest != entry.plan.digest:
             raise StalePlan(entry.plan)
         if entry.plan.blockers:
@@ -247,6 +272,36 @@ def _wishes_back(platform: Platform, to: int, module: str | None, keep_secrets: 
     return in_view_of
 
 
+def reseal_secrets(*, platform_ids: Iterable[int], dry_run: bool = False) -> Resealed:
+    """Encrypt the secrets of these platforms with the newest key, in one transaction, or say what that would do.
+
+    What a row says stays what it is, so that there is no change of it to record. A secret that no key opens is left as
+    it is, and named.
+    """
+    tables = Tables.of(apps)
+    moved = current = 0
+    unreadable: list[SecretPlace] = []
+    written = []
+    with transaction.atomic():
+        for platform, rows in _locked_rows(platform_ids, tables):
+            for code, row in sorted(rows.items()):
+                before = moved
+                for name, kept in row.secrets.items():
+                    try:
+                        token = secrets.resealed(kept["token"])
+                    except SecretUnreadable:
+                        unreadable.append(SecretPlace(platform=platform.code, module=code, name=name))
+                        continue
+                    current += token == kept["token"]
+                    moved += token != kept["token"]
+                    kept["token"] = token
+                if moved > before:
+                    written.append(row)
+        if not dry_run:
+            ledger.reseal(written, tables)
+    return Resealed(moved=moved, current=current, unreadable=tuple(unreadable))
+
+
 def record_platform_deletion(platform: Platform, actor: Actor, source: str, reason: str = "") -> None:
     """Make a platform's deletion its last change, before it goes: every row with its last history row.
 
@@ -268,17 +323,23 @@ def _colliding() -> Iterator[None]:
 
 
 def _locked(platform_ids: Iterable[int], origin: Origin, tables: Tables) -> list[Entry]:
-    """Lock the platforms in key order, then read their rows: an entry each, its plan yet to be made. Two queries.
+    """Lock the platforms and read their rows: an entry each, its plan yet to be made. Two queries.
 
     Raises Platform.DoesNotExist where there is only one and it is gone.
     """
     wanted = list(platform_ids)
-    rows: QuerySet[Any] = QuerySet(tables.platform)
-    platforms = list(rows.select_for_update(no_key=True).filter(pk__in=wanted).order_by("pk"))
-    if not platforms and len(wanted) == 1:
+    entries = [Entry(platform=platform, rows=rows, origin=origin) for platform, rows in _locked_rows(wanted, tables)]
+    if not entries and len(wanted) == 1:
         raise Platform.DoesNotExist("The platform is gone.")
+    return entries
+
+
+def _locked_rows(platform_ids: Iterable[int], tables: Tables) -> list[tuple[Any, Mapping[str, Any]]]:
+    """Lock the platforms in key order, then read their rows by module code: the lock before anything it protects."""
+    rows: QuerySet[Any] = QuerySet(tables.platform)
+    platforms = list(rows.select_for_update(no_key=True).filter(pk__in=list(platform_ids)).order_by("pk"))
     modules = tables.rows_of([platform.pk for platform in platforms])
-    return [Entry(platform=platform, rows=modules[platform.pk], origin=origin) for platform in platforms]
+    return [(platform, modules[platform.pk]) for platform in platforms]
 
 
 def _settings_of(rows: Mapping[str, Any]) -> dict[str, RowState]:
@@ -289,10 +350,14 @@ def _plan(platform: Any, settings: Mapping[str, RowState], wishes: Iterable[Wish
     return plan(platform=platform.code, registry=registry, current=settings, wishes=wishes, cascade=cascade)
 
 
-def _refuse_restricted(modules: Iterable[str], origin: Origin) -> None:
-    """Raise PermissionDenied where one of these modules is restricted and their author is no superuser."""
-    if origin.may_switch_restricted:
-        return
+def _refuse_restricted(modules: Iterable[str], origin: Origin, locked: Platform | None = None) -> None:
+    """Raise PermissionDenied where one of these modules is restricted and their author is no superuser.
+
+    locked: the platform, where it is locked: whoever is somebody must then be a superuser still.
+    """
     restricted = [code for code in dict.fromkeys(modules) if code in registry and registry[code].is_restricted]
-    if restricted:
+    is_theirs = origin.may_switch_restricted
+    if restricted and is_theirs and locked is not None and origin.actor is not None:
+        is_theirs = access.still_may(origin.actor, Right.OPERATE, locked)
+    if restricted and not is_theirs:
         raise PermissionDenied(f"Only superusers may switch or configure {', '.join(restricted)}.")

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ImproperlyConfigured, ObjectDoesNotExist, PermissionDenied
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 
 from platforms.models import ApiToken, Membership, Platform, User, Vendor
@@ -164,6 +164,25 @@ def may(actor: Actor, right: Right, platform: Platform | None = None) -> bool:
             return actor.token_grants(right)
         platforms = platforms.filter(pk=platform.pk)
     return platforms.exists()
+
+
+def still_may(actor: Actor, right: Right, platform: Platform) -> bool:
+    """Whether the actor has this right on the platform as the database says now. One query.
+
+    Asked under the platform's lock: who asks was read when the request began, and may have lost the right since.
+    """
+    if actor.user_id is None or not actor.token_grants(right):
+        return False
+    if actor.token is not None and actor.token.platform_id not in (None, platform.pk):
+        return False
+    reach = Q(is_superuser=True)
+    if right is not Right.OPERATE:
+        roles = [role for role, rights in ROLE_RIGHTS.items() if right in rights]
+        reach |= Q(Exists(Membership.objects.filter(user=OuterRef("pk"), platform=platform.pk, role__in=roles)))
+    users = User.objects.filter(reach, pk=actor.user_id, is_active=True)
+    if actor.token is not None:
+        users = users.filter(Exists(ApiToken.objects.filter(pk=actor.token.pk, user=OuterRef("pk"))))
+    return users.exists()
 
 
 def may_switch_restricted(actor: Actor) -> bool:

@@ -36,3 +36,16 @@ def decrypt(token: str, *, max_age: int | None = None) -> str:
         return _cipher().decrypt(token.encode(), ttl=max_age).decode()
     except InvalidToken as error:
         raise SecretUnreadable("None of the keys in MODULE_CONFIG_KEYS opens this value.") from error
+
+
+def resealed(token: str) -> str:
+    """Return what says the same, encrypted with the newest key: the token itself where it is already.
+
+    Raises SecretUnreadable where no key opens it.
+    """
+    value = decrypt(token)
+    try:
+        Fernet(settings.MODULE_CONFIG_KEYS[0]).decrypt(token.encode())
+    except InvalidToken:
+        return encrypt(value)
+    return token

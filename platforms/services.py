@@ -6,12 +6,13 @@ from datetime import timedelta
 from typing import Protocol
 
 from allauth.mfa.models import Authenticator
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import DatabaseError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from platforms.access import Actor
+from platforms import access
+from platforms.access import Actor, Right
 from platforms.database import brief_wait
 from platforms.models import ApiToken, IdempotentAnswer, Platform, RequestCount, User, Vendor
 from platforms.second_factor import names_of
@@ -40,10 +41,12 @@ before_platform_delete: list[BeforePlatformDelete] = []
 def delete_platform(*, platform: Platform, actor: Actor, source: str, reason: str = "") -> None:
     """Delete a platform and all that is on it, after everybody in `before_platform_delete` had their turn.
 
-    source: from where: `admin`, `api`, `command`. Raises Platform.DoesNotExist if it is gone already. Whether the actor
-    may do it is for the caller to ask.
+    source: from where: `admin`, `api`, `command`. Raises Platform.DoesNotExist if it is gone already, PermissionDenied
+    where the actor may not do it, or not any more.
     """
     locked = Platform.objects.select_for_update().get(pk=platform.pk)
+    if not access.still_may(actor, Right.OPERATE, locked):
+        raise PermissionDenied("Only superusers delete a platform.")
     for callback in before_platform_delete:
         callback(platform=locked, actor=actor, source=source, reason=reason)
     locked.delete()

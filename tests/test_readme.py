@@ -83,8 +83,8 @@ def test_readme__api_lines__work_as_printed(live_server: LiveServer) -> None:
 def test_readme__command_lines__work_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     call_command("demo", stdout=StringIO())
     monkeypatch.chdir(tmp_path)
-    show, compare, enable, disable, migrate = typed_lines("The command line")
-    assert all(line.startswith(MANAGE) for line in (show, compare, enable, disable, migrate))
+    show, compare, enable, disable, migrate, verify = typed_lines("The command line")
+    assert all(line.startswith(MANAGE) for line in (show, compare, enable, disable, migrate, verify))
 
     assert "messaging" in manage(show)
     assert "THERE" in manage(compare)
@@ -92,6 +92,7 @@ def test_readme__command_lines__work_as_printed(tmp_path: Path, monkeypatch: pyt
     assert "requires customers" in manage(disable)
     manage(migrate)
     assert json.loads((tmp_path / "report.json").read_text())
+    assert manage(verify).endswith("the record is whole.")
 
 
 def test_readme__files_and_folders_it_names__are_there() -> None:

@@ -260,6 +260,8 @@ SECURE_REFERRER_POLICY = "same-origin"
 # Admin forms carry a page of fields, never a file: what is larger is refused before it is read.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
+DEFAULT_EXCEPTION_REPORTER_FILTER = "platforms.error_reports.DiscreetFilter"
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

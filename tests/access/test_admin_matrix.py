@@ -92,6 +92,7 @@ SPECIAL = {
     "modules_change_compare": READERS,
     "modules_change_back": STAFF,
     "auth_user_password_change": OPERATOR,
+    "platforms_user_reset_second_factor": OPERATOR,
 }
 
 
@@ -130,8 +131,9 @@ def visited(world: World, route: Route, situation: str) -> tuple[str, set[str]] 
     """Return the address of a page and who sees it at home; None for pages of nobody's rows."""
     place = world.foreign if situation == "foreign" else world.own
     short = route.name.removeprefix("admin:")
-    if short in SPECIAL and "object_id" not in route.words:
-        words = {"platform": place.platform.code, "module": "analytics", "number": 1, "id": world.people["admin"].pk}
+    if short in SPECIAL and ("object_id" not in route.words or short.startswith("platforms_user")):
+        words = {"platform": place.platform.code, "module": "analytics", "number": 1}
+        words |= dict.fromkeys(("id", "object_id"), world.people["admin"].pk)
         return route.address(words), SPECIAL[short]
     found = model_of(route)
     if found is None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.db import IntegrityError, transaction
 
 from modules import services
@@ -42,6 +43,26 @@ WRITES: dict[str, Callable[[Platform], Any]] = {
     "modules.clear": lambda p: p.modules.clear(),
     "platforms.add": lambda p: Module.objects.get(pk="billing").platforms.add(p.pk),
     "platforms.clear": lambda p: Module.objects.get(pk="cms").platforms.clear(),
+    "the base manager": lambda p: PlatformModule._base_manager.filter(platform=p).update(is_enabled=False),
+    "aupdate": lambda p: async_to_sync(PlatformModule.objects.all().aupdate)(is_enabled=False),
+    "adelete": lambda p: async_to_sync(PlatformModule.objects.all().adelete)(),
+    "acreate": lambda p: async_to_sync(PlatformModule.objects.all().acreate)(platform=p, module_id="billing"),
+    "abulk_create": lambda p: async_to_sync(PlatformModule.objects.all().abulk_create)(
+        [PlatformModule(platform=p, module_id="billing")]
+    ),
+    "abulk_update": lambda p: async_to_sync(PlatformModule.objects.all().abulk_update)(
+        [row_of(p, "cms")], ["is_enabled"]
+    ),
+    "aupdate_or_create": lambda p: async_to_sync(PlatformModule.objects.all().aupdate_or_create)(
+        platform=p, module_id="cms", defaults={"is_enabled": False}
+    ),
+    "aget_or_create": lambda p: async_to_sync(PlatformModule.objects.all().aget_or_create)(
+        platform=p, module_id="billing"
+    ),
+    "asave": lambda p: async_to_sync(row_of(p, "cms").asave)(),
+    "adelete of a row": lambda p: async_to_sync(row_of(p, "cms").adelete)(),
+    "modules.aset": lambda p: async_to_sync(p.modules.aset)([]),
+    "modules.create": lambda p: p.modules.create(code="new", name="New", version="1"),
     "platform_modules.add": lambda p: PlatformFactory().platform_modules.add(row_of(p, "cms")),
     "platform_modules.set": lambda p: PlatformFactory().platform_modules.set([row_of(p, "cms")]),
 }

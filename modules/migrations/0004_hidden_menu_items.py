@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("modules", "0002_legacy_enabled_modules"),
+        ("modules", "0003_guards"),
         ("platforms", "0001_initial"),
     ]
 
