@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.core.checks import register
 from django.db.models.signals import post_migrate
 from django.utils.module_loading import autodiscover_modules, import_string
 
@@ -20,6 +21,7 @@ class ModulesConfig(AppConfig):
         post_migrate.connect(mirror_after_migrate, sender=self)
         # By name: services, and what tells modules of each other, need models, which are not there yet when this file
         # is read.
+        register(import_string("modules.meeting_checks.check_meetings"), "modules")
         post_migrate.connect(import_string("modules.schedules.mirror_schedules_after_migrate"), sender=self)
         before_platform_delete = import_string("platforms.services.before_platform_delete")
         before_platform_delete.append(import_string("modules.services.record_platform_deletion"))

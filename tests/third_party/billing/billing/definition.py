@@ -2,6 +2,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, EmailStr, Field, SecretStr, StringConstraints
 
+from modules.declarations import EventType, Provider, Schedule
 from modules.definition import ModuleConfig, ModuleDefinition
 from modules.registry import registry
 
@@ -40,5 +41,8 @@ registry.register(
         version="2.1",
         requires=("customers",),
         config=BillingConfig,
+        events=(EventType(name="billing.invoice_paid"),),
+        schedules=(Schedule(task="billing.check_key", cron="0 7 * * *"),),
+        provides=(Provider(port="health", provider="billing.health.findings"),),
     )
 )
