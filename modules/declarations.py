@@ -5,9 +5,12 @@ nowhere.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+# As long as the tables take them.
+MAX_NAME = 100
+MAX_PATH = 200
 # A module's code, a dot, and a word or more: `billing.invoice_paid`. Of events and of tasks.
 _NAME = re.compile(r"\A[a-z][a-z0-9_]{0,49}(?:\.[a-z][a-z0-9_]{0,49}){1,2}\Z")
 _PATH = re.compile(r"\A[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+\Z")
@@ -18,15 +21,19 @@ class DeclarationError(ValueError):
 
 
 def _refuse_name(name: str, what: str) -> None:
-    if not _NAME.match(name):
+    if not _NAME.match(name) or len(name) > MAX_NAME:
         raise DeclarationError(
-            f"{what} {name!r}: name it by the module's code, a dot and a word: billing.invoice_paid."
+            f"{what} {name!r}: name it by the module's code, a dot and a word, as in billing.invoice_paid; at most "
+            f"{MAX_NAME} characters."
         )
 
 
 def _refuse_path(path: str, what: str) -> None:
-    if not _PATH.match(path):
-        raise DeclarationError(f"{what}: {path!r} is not a dotted path, such as billing.handlers.on_paid.")
+    if not _PATH.match(path) or len(path) > MAX_PATH:
+        raise DeclarationError(
+            f"{what}: {path!r} is not a dotted path, such as billing.handlers.on_paid, of at most {MAX_PATH} "
+            "characters."
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +102,12 @@ def refusals(
     handlers: tuple[Handler, ...],
     schedules: tuple[Schedule, ...],
     provides: tuple[Provider, ...],
+    hooks: Mapping[str, str | None],
 ) -> Iterator[str]:
     """Yield what is wrong with a module's declarations as far as they say it themselves."""
+    for what, path in hooks.items():
+        if path is not None:
+            _refuse_path(path, f"Module {code}: {what}")
     for what, declared in (
         ("events", events),
         ("handlers", handlers),

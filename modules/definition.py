@@ -116,7 +116,8 @@ class ModuleDefinition:
         if not (isinstance(self.config, type) and issubclass(self.config, ModuleConfig)):
             raise DefinitionError(f"Module {self.code}: config is not a subclass of ModuleConfig.")
         self._refuse_wrong_parts()
-        for refusal in refusals(self.code, self.events, self.handlers, self.schedules, self.provides):
+        hooks = {"on_enable": self.on_enable, "on_disable": self.on_disable}
+        for refusal in refusals(self.code, self.events, self.handlers, self.schedules, self.provides, hooks):
             raise DefinitionError(refusal)
 
     def _refuse_wrong_parts(self) -> None:

@@ -4,6 +4,7 @@ A module provides a port in its definition. On a platform where that module is o
 port's null implementation answers; the gate decides. A collecting port asks every module that offers it.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -14,6 +15,7 @@ from django.db.models import F
 from django.utils.module_loading import import_string
 
 from modules import gate, tasks
+from modules.declarations import MAX_NAME
 from modules.registry import registry
 from modules.work_models import DroppedNotice
 from platforms.models import Platform
@@ -99,9 +101,10 @@ def _notify_admins_or_drop(
     if topic.partition(".")[0] in URGENT_TOPICS:
         lines = [f"Platform: {platform.code}", *(f"{name}: {value}" for name, value in context.items())]
         subject = f"{topic} on {platform.code}"
-        once = f"{topic} {key}"[:200]
+        once = hashlib.sha256(f"{topic} {key}".encode()).hexdigest()
         tasks.enqueue(tasks.mail_admins, platform=platform, key=once, subject=subject, body="\n".join(lines))
         return
+    topic = topic[:MAX_NAME]
     counted = DroppedNotice.objects.filter(platform=platform, topic=topic)
     if counted.update(count=F("count") + 1):
         return

@@ -16,10 +16,10 @@ from django.conf import settings
 from django.core.mail import mail_admins as send_to_admins
 
 from modules import gate, work
-from modules.declarations import HEART
+from modules.declarations import HEART, MAX_NAME
 from modules.registry import registry
 from modules.work import Skip
-from modules.work_models import TaskRun
+from modules.work_models import MAX_KEY, TaskRun
 from platforms.models import Platform
 
 logger = logging.getLogger(__name__)
@@ -54,8 +54,10 @@ def task(name: str, *, is_duty: bool = False) -> Callable[[Callable[..., None]],
     """Register the decorated function as a task of the module that the name starts with, e.g. `billing.remind`.
 
     is_duty: runs also on platforms where the module is off: privacy and retention. Raises ValueError where another
-    function has the name.
+    function has the name, or it is too long.
     """
+    if len(name) > MAX_NAME:
+        raise ValueError(f"Task {name}: a name has at most {MAX_NAME} characters.")
 
     def register(function: Callable[..., None]) -> Task:
         made = Task(name=name, function=function, is_duty=is_duty)
@@ -95,7 +97,7 @@ def enqueue(task: Task, *, platform: Platform | None = None, key: str | None = N
     key: makes it the only one: with the same task, platform and key nothing more is enqueued for as long as the first
     is kept. arguments: what JSON gives back as it was, so lists and no tuples, and no objects; ids, not people.
 
-    Raises TypeError for other arguments.
+    Raises TypeError for other arguments, and ValueError for a key of more than 200 characters.
     """
     enqueue_on(task, [platform], key=key, **arguments)
 
@@ -110,6 +112,8 @@ def enqueue_on(task: Task, platforms: Iterable[Platform | None], *, key: str | N
         raise TypeError(
             f"Task {task.name}: its arguments are names, numbers and lists that JSON gives back as they were."
         )
+    if len(key or "") > MAX_KEY:
+        raise ValueError(f"Task {task.name}: a key has at most {MAX_KEY} characters.")
     runs = [TaskRun(task=task.name, platform=platform, key=key or "", arguments=arguments) for platform in platforms]
     TaskRun.objects.bulk_create(runs, batch_size=_BATCH, ignore_conflicts=key is not None)
     work.hint(TaskRun, (run.pk for run in runs))

@@ -8,7 +8,10 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from modules.declarations import MAX_NAME, MAX_PATH
 from platforms.models import Platform, Vendor
+
+MAX_KEY = 200
 
 
 def _kept(model: Any, **options: Any) -> models.ForeignKey:
@@ -51,7 +54,7 @@ class Event(models.Model):
     tenant_path: ClassVar[str] = "platform"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    name = models.CharField(max_length=150)
+    name = models.CharField(max_length=MAX_NAME)
     version = models.PositiveSmallIntegerField(default=1)
     at = models.DateTimeField(default=timezone.now)
     platform = _kept(Platform)
@@ -74,7 +77,7 @@ class Delivery(Work):
 
     event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="deliveries")
     module = models.CharField(max_length=50)
-    handler = models.CharField(max_length=200)
+    handler = models.CharField(max_length=MAX_PATH)
 
     class Meta:
         ordering = ["-pk"]
@@ -95,9 +98,9 @@ class TaskRun(Work):
     tenant_path: ClassVar[str] = "platform"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    task = models.CharField(max_length=150)
+    task = models.CharField(max_length=MAX_NAME)
     platform = _kept(Platform, blank=True)
-    key = models.CharField(max_length=200, blank=True)
+    key = models.CharField(max_length=MAX_KEY, blank=True)
     arguments = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
 
@@ -131,7 +134,7 @@ class DroppedNotice(models.Model):
     tenant_path: ClassVar[str] = "platform"
 
     platform = models.ForeignKey(Platform, on_delete=models.CASCADE, related_name="+")
-    topic = models.CharField(max_length=100)
+    topic = models.CharField(max_length=MAX_NAME)
     count = models.PositiveBigIntegerField(default=0)
 
     class Meta:

@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
             name="Event",
             fields=[
                 ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ("name", models.CharField(max_length=150)),
+                ("name", models.CharField(max_length=100)),
                 ("version", models.PositiveSmallIntegerField(default=1)),
                 ("at", models.DateTimeField(default=django.utils.timezone.now)),
                 ("data", models.JSONField(default=dict)),
@@ -120,7 +120,7 @@ class Migration(migrations.Migration):
                 ("finished_at", models.DateTimeField(blank=True, null=True, verbose_name="finished")),
                 ("note", models.TextField(blank=True)),
                 ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ("task", models.CharField(max_length=150)),
+                ("task", models.CharField(max_length=100)),
                 ("key", models.CharField(blank=True, max_length=200)),
                 ("arguments", models.JSONField(blank=True, default=dict)),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now)),

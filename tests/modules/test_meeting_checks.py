@@ -118,6 +118,9 @@ def test_checks__schedule_that_is_never_due__e013(schedule: Schedule, problem: s
         (lambda: Schedule(task="post.write", minutes=1441), "minutes go from 1 to 1440"),
         (lambda: Schedule(task="post.write", minutes=-1), "minutes go from 1 to 1440"),
         (lambda: Schedule(task="write", minutes=1), "Task 'write': name it by"),
+        (lambda: EventType(name=f"{'s' * 50}.{'o' * 50}"), "at most 100 characters"),
+        (lambda: Handler(event=SOLD, handler="a." + "b" * 200), "of at most 200 characters"),
+        (lambda: definition("post", on_enable="enabled"), "Module post: on_enable: 'enabled' is not a dotted path"),
     ],
 )
 def test_declaration__that_could_never_work__is_refused_where_it_is_written(declare: Any, message: str) -> None:

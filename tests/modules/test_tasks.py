@@ -115,6 +115,12 @@ def test_enqueue__what_json_does_not_give_back__is_refused(letter: Task, platfor
     assert not TaskRun.objects.exists()
 
 
+def test_enqueue__key_too_long__is_refused(letter: Task, platform: Platform) -> None:
+    with pytest.raises(ValueError, match="at most 200 characters"):
+        enqueue(letter, platform=platform, key="k" * 201)
+    assert not TaskRun.objects.exists()
+
+
 def test_enqueue_on__many_platforms__is_one_statement(
     letter: Task, platform: Platform, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
