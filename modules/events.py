@@ -140,20 +140,11 @@ def perform(key: Any) -> None:
     delivery = work.take(Delivery, key, work.backoff)
     if delivery is None:
         return
-    try:
-        with transaction.atomic():
-            if work.retake(delivery):
-                handler, envelope = _admitted(delivery)
-                handler(envelope)
-                work.done(delivery)
-    except Skip as why:
-        work.skipped(delivery, why)
-    except Exception as error:
-        work.failed(delivery, error)
-    except SystemExit as error:
-        # The time-out of the workers, who are to hear of it too.
-        work.failed(delivery, error)
-        raise
+    with work.noted(delivery), transaction.atomic():
+        if work.retake(delivery):
+            handler, envelope = _admitted(delivery)
+            handler(envelope)
+            work.done(delivery)
 
 
 @lru_cache(maxsize=1)
@@ -169,11 +160,7 @@ def _wiring(generation: int) -> tuple[dict[str, EventType], dict[str, dict[tuple
 def _admitted(delivery: Delivery) -> tuple[Callable[[Envelope], None], Envelope]:
     """Return the handler and what it is told. Raises Skip where it is not to be told."""
     event, code = delivery.event, delivery.module
-    platform = None
-    if event.platform_id is not None:
-        platform = Platform.objects.filter(pk=event.platform_id).first()
-        if platform is None:
-            raise Skip("The platform is gone.")
+    platform = work.platform_of(event.platform_id)
     listener = _wiring(registry.generation)[1].get(event.name, {}).get((code, delivery.handler))
     if listener is None:
         raise Skip(f"No installed module {code} declares this handler any more.")

@@ -58,9 +58,8 @@ class Entry:
 def write(entries: Sequence[Entry], tables: Tables) -> None:
     """Write the plans that have steps, in one transaction that the caller has open; set each entry's `change`.
 
-    Nine statements at the most for every 500 rows, whatever the number of platforms, and one for the deliveries where
-    somebody listens. Raises ValidationError where a
-    row is not valid.
+    Nine statements at the most for every 500 rows, whatever the number of platforms, and one more where somebody
+    listens to what they tell. Raises ValidationError where a row is not valid.
     """
     entries = [entry for entry in entries if entry.plan.steps]
     if not entries:

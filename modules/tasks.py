@@ -5,7 +5,6 @@ enqueued in a transaction is there when that commits, and is gone with it when i
 """
 
 import json
-import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,8 +20,6 @@ from modules.registry import registry
 from modules.work import Skip
 from modules.work_models import MAX_KEY, TaskRun
 from platforms.models import Platform
-
-logger = logging.getLogger(__name__)
 
 _BATCH = 500
 # How long a task that was stopped by its time-out may still take to say so.
@@ -124,18 +121,9 @@ def perform(key: Any) -> None:
     run = work.take(TaskRun, key, _lease)
     if run is None:
         return
-    try:
+    with work.noted(run):
         task, platform = _admitted(run)
         task.function(platform=platform, **run.arguments)
-    except Skip as why:
-        work.skipped(run, why)
-    except Exception as error:
-        work.failed(run, error)
-    except SystemExit as error:
-        # The time-out of the workers, who are to hear of it too.
-        work.failed(run, error)
-        raise
-    else:
         work.done(run)
 
 
@@ -150,11 +138,7 @@ def _admitted(run: TaskRun) -> tuple[Task, Platform | None]:
         task = find(run.task)
     except LookupError as error:
         raise Skip(str(error)) from None
-    platform = None
-    if run.platform_id is not None:
-        platform = Platform.objects.filter(pk=run.platform_id).first()
-        if platform is None:
-            raise Skip("The platform is gone.")
+    platform = work.platform_of(run.platform_id)
     if task.module != HEART and task.module not in registry:
         raise Skip(f"The module {task.module} is not installed.")
     is_free = task.is_duty or task.module == HEART

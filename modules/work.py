@@ -7,7 +7,8 @@ row is simply due again, and dies of it no more often than `TASK_ATTEMPTS` says.
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ from django.utils import timezone
 from django_q.tasks import async_task
 
 from modules.work_models import Work
+from platforms.models import Platform
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +87,31 @@ def retake(row: W) -> bool:
     """Lock a row that was taken, for the length of the transaction; False where others have taken it since."""
     ours = _waiting(type(row)).filter(pk=row.pk, attempts=row.attempts)
     return ours.values_list("pk", flat=True).first() is not None
+
+
+def platform_of(number: int | None) -> Platform | None:
+    """Return the platform of a piece of work, None where it has none. Raises Skip where it is gone."""
+    if number is None:
+        return None
+    try:
+        return Platform.objects.get(pk=number)
+    except Platform.DoesNotExist:
+        raise Skip("The platform is gone.") from None
+
+
+@contextmanager
+def noted(row: Work) -> Iterator[None]:
+    """Note on the row how the block ends that does its work, where that is not with `done()`; go on after errors."""
+    try:
+        yield
+    except Skip as why:
+        skipped(row, why)
+    except Exception as error:
+        failed(row, error)
+    except SystemExit as error:
+        # The time-out of the workers, who are to hear of it too.
+        failed(row, error)
+        raise
 
 
 def done(row: Work) -> None:
