@@ -31,7 +31,7 @@ run: $(VENV)/.modules ## Set everything up, load the demo, serve on http://127.0
 		|| { echo "Port $(PORT) cannot be used: choose another, for example make run PORT=8001" >&2; exit 1; }
 	@$(PY) manage.py migrate --verbosity 0
 	@$(PY) manage.py demo
-	@trap 'exit 0' INT; DJANGO_RUNSERVER_HIDE_WARNING=true $(PY) manage.py runserver --noreload --skip-checks 127.0.0.1:$(PORT)
+	@trap "exit 0" INT; DJANGO_RUNSERVER_HIDE_WARNING=true $(PY) -m config.serve 127.0.0.1:$(PORT)
 
 test: $(VENV)/.dev ## Run every test on SQLite and on a real PostgreSQL (DATABASE_URL names one, else our own)
 	@$(PY) -m tests.run_suite

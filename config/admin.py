@@ -15,7 +15,7 @@ from platforms.models import Platform
 FIRST_APPS = ("platforms", "modules")
 FIRST_MODELS = {
     "platforms": ("Platform", "Vendor", "Membership", "ApiToken", "User"),
-    "modules": ("PlatformModule", "Module", "Change"),
+    "modules": ("PlatformModule", "Module", "Change", "TaskRun", "Delivery", "Event"),
 }
 PLATFORMS_ON_START_PAGE = 9
 

@@ -6,13 +6,15 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from modules.declarations import DeclarationError, EventType, Handler, Provider, Schedule, refusals
+
 # Of modules, in addresses too.
 CODE_PATTERN = "[a-z][a-z0-9_]{0,49}"
 _CODE = re.compile(rf"\A{CODE_PATTERN}\Z")
 _VERSION = re.compile(r"\A[0-9]+(?:\.[0-9]+){0,2}\Z")
 
 
-class DefinitionError(ValueError):
+class DefinitionError(DeclarationError):
     """A definition that contradicts itself, refused where it is written."""
 
 
@@ -84,7 +86,8 @@ class ModuleDefinition:
     """A module: what it is called, what it needs, what can be configured.
 
     `requires` are hard: the module is never on without them. `uses` are optional: the module works better with them. A
-    core module is on everywhere; a restricted one is switched by superusers only.
+    core module is on everywhere; a restricted one is switched by superusers only. `on_enable` and `on_disable` are
+    dotted paths of functions that are told after the module was switched, as handlers are told of an event.
 
     `admin_router`, `vendor_router` and `public_router` are dotted paths of `ModuleRouter`s, whose routes are served
     below `platforms/{platform}/{code}/`, `vendor/{platform}/{vendor}/{code}/` and `public/{platform}/{code}/` while the
@@ -109,6 +112,12 @@ class ModuleDefinition:
     admin_router: str | None = None
     vendor_router: str | None = None
     public_router: str | None = None
+    events: tuple[EventType, ...] = ()
+    handlers: tuple[Handler, ...] = ()
+    on_enable: str | None = None
+    on_disable: str | None = None
+    schedules: tuple[Schedule, ...] = ()
+    provides: tuple[Provider, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what can be seen to be wrong from here."""
@@ -132,6 +141,9 @@ class ModuleDefinition:
         if not (isinstance(self.config, type) and issubclass(self.config, ModuleConfig)):
             raise DefinitionError(f"Module {self.code}: config is not a subclass of ModuleConfig.")
         self._refuse_wrong_parts()
+        hooks = {"on_enable": self.on_enable, "on_disable": self.on_disable}
+        for refusal in refusals(self.code, self.events, self.handlers, self.schedules, self.provides, hooks):
+            raise DefinitionError(refusal)
 
     def _refuse_wrong_parts(self) -> None:
         """Refuse features, permissions and menu items that the module could not have."""

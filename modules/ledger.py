@@ -12,7 +12,10 @@ from typing import Any
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from modules import audit, secrets
+from modules import audit, events, secrets
+from modules.canonical import canonical_json
+from modules.declarations import CONFIGURED, DISABLED, ENABLED
+from modules.events import Happened
 from modules.origins import Origin
 from modules.plans import Action, Plan, RowState, Step
 from modules.tables import Tables
@@ -25,6 +28,13 @@ _WRITTEN = {
     Action.ENABLE: (*_ALWAYS_WRITTEN, "enabled_at", "enabled_by", "disabled_at", "disabled_by"),
     Action.DISABLE: (*_ALWAYS_WRITTEN, "disabled_at", "disabled_by"),
     None: _ALWAYS_WRITTEN,
+}
+# What each step is called when it is told to others; a platform that is deleted has nobody left to be told.
+_TOLD = {
+    Action.ENABLE: ENABLED,
+    Action.DISABLE: DISABLED,
+    Action.CONFIGURE: CONFIGURED,
+    Action.RESET: CONFIGURED,
 }
 _BATCH = 500
 
@@ -40,14 +50,16 @@ class Entry:
     plan: Plan = field(init=False)
     at: datetime = field(init=False)
     previous_hash: str = field(default="", init=False)
+    # Module → names of the settings that the plan sets.
+    keys: dict[str, list[str]] = field(default_factory=dict, init=False)
     change: Any = field(default=None, init=False)
 
 
 def write(entries: Sequence[Entry], tables: Tables) -> None:
     """Write the plans that have steps, in one transaction that the caller has open; set each entry's `change`.
 
-    Eight statements at the most for every 500 rows, whatever the number of platforms. Raises ValidationError where a
-    row is not valid.
+    Nine statements at the most for every 500 rows, whatever the number of platforms, and one more where somebody
+    listens to what they tell. Raises ValidationError where a row is not valid.
     """
     entries = [entry for entry in entries if entry.plan.steps]
     if not entries:
@@ -59,12 +71,13 @@ def write(entries: Sequence[Entry], tables: Tables) -> None:
     for entry in entries:
         touched: list[tuple[str, Any]] = []
         for code, state in entry.plan.outcome.items():
-            row = entry.rows.get(code)
+            row: Any = entry.rows.get(code)
             is_new = row is None
             if row is None:
                 row = tables.platform_module(
                     platform_id=entry.platform.pk, module_id=code, created_at=entry.at, secrets={}
                 )
+            entry.keys[code] = _changed_keys(row.config, state.config, entry.plan.new_secrets.get(code, {}))
             switched = _set(row, state, entry)
             row.clean_fields(exclude=_UNCHECKED)
             (created if is_new else updated.setdefault(switched, [])).append(row)
@@ -74,6 +87,7 @@ def write(entries: Sequence[Entry], tables: Tables) -> None:
     for switched, rows in updated.items():
         QuerySet(tables.platform_module).bulk_update(rows, _WRITTEN[switched], batch_size=_BATCH)
     _record(written, tables)
+    _tell(entries, tables)
 
 
 def write_deletion(entry: Entry, tables: Tables) -> None:
@@ -193,3 +207,32 @@ def _history_row(kind: str, row: Any, entry: Entry, tables: Tables) -> Any:
         history_user_id=origin.actor_id,
         history_change_reason=origin.reason or None,
     )
+
+
+def _changed_keys(before: Mapping[str, Any], after: Mapping[str, Any], secrets_set: Iterable[str]) -> list[str]:
+    """Return the names of the settings, at the top level, that are another afterwards; of secrets the names only."""
+    keys = before.keys() | after.keys()
+    # As JSON: to Python, true and 1 are the same.
+    changed = {key for key in keys if canonical_json(before.get(key)) != canonical_json(after.get(key))}
+    return sorted(changed | set(secrets_set))
+
+
+def _tell(entries: Sequence[Entry], tables: Tables) -> None:
+    """Write the events of the changes, where there is a table for them yet."""
+    if tables.event is None:
+        return
+    happened = [
+        Happened(
+            name=_TOLD[step.action].name,
+            platform_id=entry.platform.pk,
+            actor_id=entry.origin.actor_id,
+            at=entry.at,
+            data={
+                "module": step.module,
+                "keys": entry.keys[step.module] if _TOLD[step.action] is CONFIGURED else [],
+            },
+        )
+        for entry in entries
+        for step in entry.plan.steps
+    ]
+    events.emit_all(happened, tables.event, tables.delivery)

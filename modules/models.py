@@ -10,8 +10,23 @@ from simple_history.models import HistoricalRecords
 from modules.guards import WHAT_TO_CALL, AppendOnly, Recorded
 from modules.indexes import LongNameIndex
 from modules.registry import registry
+from modules.work_models import Delivery, DroppedNotice, Event, TaskRun
 from platforms.models import Platform
 from platforms.validators import MAX_REASON, validate_reason
+
+__all__ = [
+    "Change",
+    "ChangeStamp",
+    "Delivery",
+    "DroppedNotice",
+    "Event",
+    "Module",
+    "PlatformModule",
+    "PlatformModuleHistory",
+    "PlatformModuleQuerySet",
+    "TaskRun",
+    "WriteRefused",
+]
 
 
 class Module(models.Model):

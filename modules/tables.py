@@ -18,6 +18,9 @@ class Tables:
     platform_module: type[Model]
     history: type[Model]
     change: type[Model]
+    # Not there in a data migration from before they were made.
+    event: type[Model] | None = None
+    delivery: type[Model] | None = None
 
     @classmethod
     def of(cls, apps: Apps) -> "Tables":
@@ -27,6 +30,8 @@ class Tables:
             platform_module=apps.get_model("modules", "PlatformModule"),
             history=apps.get_model("modules", "HistoricalPlatformModule"),
             change=apps.get_model("modules", "Change"),
+            event=apps.all_models["modules"].get("event"),
+            delivery=apps.all_models["modules"].get("delivery"),
         )
 
     def rows_of(self, platform_ids: Iterable[int]) -> dict[int, dict[str, Any]]:

@@ -11,10 +11,11 @@ from django.urls import resolve, reverse
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, SecretStr
 
-from modules import configs, gate, services
+from modules import configs, events, gate, ports, services, tasks, worker
 from modules.checks import check_registry
 from modules.definition import ModuleConfig, ModuleDefinition
-from modules.models import Change, Module, PlatformModule
+from modules.models import Change, Delivery, Module, PlatformModule, TaskRun
+from modules.ports import Erased, Finding, Person
 from modules.registry import registry
 from modules.secrets import fingerprint
 from modules.services import Origin
@@ -252,3 +253,88 @@ def test_module__config__comes_back_from_the_database_as_it_was_given(module: Mo
     row = PlatformModule.objects.get(platform=platform, module=module.code)
     assert (row.config, row.secrets, row.is_enabled) == ({}, {}, module.is_core)
     assert gate.config_of(Platform.objects.get(pk=platform.pk), module.config) == module.config()
+
+
+# --- What it is to the others ---------------------------------------------------------------------------------------
+
+
+def tasks_of(module: ModuleDefinition) -> list[tasks.Task]:
+    return [task for task in tasks.all_tasks() if task.module == module.code]
+
+
+@pytest.mark.django_db
+@every_module
+def test_module__hooks__are_called_when_it_is_switched_and_do_not_fail(module: ModuleDefinition) -> None:
+    platform = PlatformFactory()
+    services.enable(platform=platform, module=module.code, origin=ORIGIN)
+    worker.sweep()
+    if not module.is_core:
+        services.disable(platform=platform, module=module.code, origin=ORIGIN)
+        worker.sweep()
+    hooks = [hook for hook in (module.on_enable, module.on_disable) if hook is not None]
+    made = Delivery.objects.filter(module=module.code, handler__in=hooks)
+    assert set(made.values_list("state", flat=True)) <= {"done"}
+    assert module.is_core or made.count() == len(hooks)
+
+
+@pytest.mark.django_db
+@every_module
+def test_module__off__is_told_of_nothing_and_runs_no_task_but_its_duties(module: ModuleDefinition) -> None:
+    if module.is_core:
+        return
+    platform = PlatformFactory()
+    for handler in module.handlers:
+        events.emit(handler.event, platform=platform, data={"module": module.code, "keys": []})
+    mine = [task for task in tasks_of(module) if not task.is_duty]
+    for task in mine:
+        tasks.enqueue(task, platform=platform)
+    worker.sweep()
+    told = Delivery.objects.filter(module=module.code)
+    assert told.count() == len(module.handlers)
+    assert set(told.values_list("state", flat=True)) <= {"skipped"}
+    runs = TaskRun.objects.filter(task__in=[task.name for task in mine])
+    assert runs.count() == len(mine)
+    assert set(runs.values_list("state", flat=True)) <= {"skipped"}
+
+
+@pytest.mark.django_db
+@every_module
+def test_module__schedules__are_for_platforms_on_which_it_is_on(module: ModuleDefinition) -> None:
+    on, _ = PlatformFactory(), PlatformFactory()
+    services.enable(platform=on, module=module.code, origin=ORIGIN)
+    for schedule in module.schedules:
+        worker.run_schedule(task=schedule.task, at="2026-03-16T09:00")
+        expected = None if not schedule.each_platform else on.pk
+        assert expected in TaskRun.objects.filter(task=schedule.task).values_list("platform", flat=True)
+        is_everywhere = module.is_core or tasks.find(schedule.task).is_duty
+        assert TaskRun.objects.filter(task=schedule.task).count() == (2 if expected and is_everywhere else 1)
+
+
+@pytest.mark.django_db
+@every_module
+def test_module__ports__are_served_where_it_is_on_only(module: ModuleDefinition) -> None:
+    single = {port.name: port for port in (ports.NOTIFY, ports.RECIPIENTS, ports.MAY_CONTACT, ports.RECORD)}
+    off, on = PlatformFactory(), PlatformFactory()
+    services.enable(platform=on, module=module.code, origin=ORIGIN)
+    for offer in module.provides:
+        if port := single.get(offer.port):
+            assert port.on(on) is not port.null
+            assert module.is_core or port.on(off) is port.null
+    if any(offer.port == ports.HEALTH.name for offer in module.provides):
+        assert all(isinstance(finding, Finding) for finding in ports.health(on)[module.code])
+        assert module.is_core or module.code not in ports.health(off)
+
+
+@pytest.mark.django_db
+@every_module
+def test_module__personal_data_of_a_stranger__is_none_and_erasing_it_twice_is_harmless(
+    module: ModuleDefinition,
+) -> None:
+    platform, stranger = PlatformFactory(), Person(email="nobody@example.com")
+    if export := ports.PERSONAL_DATA_EXPORT.on(platform).get(module.code):
+        json.dumps(export(platform, stranger))
+    if erase := ports.PERSONAL_DATA_ERASE.on(platform).get(module.code):
+        assert [erase(platform, stranger) for _ in range(2)] == [Erased(), Erased()]
+    offered = {offer.port for offer in module.provides}
+    # What can be exported can be erased, and the other way round.
+    assert ("personal_data.export" in offered) == ("personal_data.erase" in offered)

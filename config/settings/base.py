@@ -34,6 +34,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "django_q",
     "platforms",
     "modules",
     "customers",
@@ -191,6 +192,31 @@ STATICFILES_DIRS = [BASE_DIR / "config" / "static"]
 # The change itself holds who and when: simple-history's index by date alone would only cost.
 SIMPLE_HISTORY_DATE_INDEX = False
 
+# Background work: a task may take so long; it is tried so often, first after so many seconds, then after twice as many.
+TASK_TIMEOUT_SECONDS = env.int("TASK_TIMEOUT_SECONDS", default=300)
+TASK_ATTEMPTS = env.int("TASK_ATTEMPTS", default=8)
+TASK_BACKOFF_SECONDS = env.int("TASK_BACKOFF_SECONDS", default=30)
+# For how many days finished tasks and delivered events can be looked at.
+WORK_KEPT_DAYS = env.int("WORK_KEPT_DAYS", default=30)
+# The queue carries hints; what is to be done, and whether it was, stands in modules.TaskRun and modules.Delivery. So a
+# message is never kept for its failure, and its result is not kept at all.
+Q_CLUSTER = {
+    "name": "switchyard",
+    "label": "Queue",
+    "orm": "default",
+    "workers": env.int("TASK_WORKERS", default=2),
+    # A sweep may begin a task late in its own time.
+    "timeout": TASK_TIMEOUT_SECONDS + 60,
+    "retry": TASK_TIMEOUT_SECONDS + 120,
+    "ack_failures": True,
+    "save_limit": -1,
+    # After an outage a schedule runs once, not once for every time that it missed.
+    "catch_up": False,
+    "poll": 0.5,
+    # There is none of this name: the workers would write how they are to a cache twice a second, for nobody.
+    "cache": "none",
+}
+
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "platforms.api.authentication.ApiTokenAuthentication",
@@ -284,6 +310,8 @@ LOGGING = {
         "django": {"handlers": ["mail_admins"], "level": "INFO"},
         # What runserver says of a request, our middleware says too, with the request's number.
         "django.server": {"handlers": ["nowhere"], "propagate": False},
+        # Of the queue only what is amiss: what was done and what was not, `modules` says.
+        "django-q": {"level": "WARNING"},
     },
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
 }

@@ -8,7 +8,7 @@ from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from modules import services
-from modules.models import Change
+from modules.models import Change, Delivery, Event, TaskRun
 from platforms.models import Platform, User
 from tests.admin import test_theme_browser
 from tests.admin.pages import address
@@ -105,6 +105,26 @@ def test_back_to_here__narrow_screen__from_the_timeline_and_done(open_page: Open
     expect(page.locator(".messagelist")).to_contain_text("Billing configured")
     assert Change.objects.latest("number").undoes == 3
     assert too_wide(page) == 0
+
+
+def test_work__operator__nothing_to_say(open_page: OpenPage, story: Story) -> None:
+    event = Event.objects.latest("at")
+    note = "ConnectionRefusedError: [Errno 111] Connection refused"
+    handler = "subscriptions.handlers.on_invoice_paid"
+    delivery = Delivery.objects.create(event=event, module="subscriptions", handler=handler, state="failed", note=note)
+    run = TaskRun.objects.create(task="billing.check_key", platform=story.kestrel, state="failed", note=note)
+    TaskRun.objects.create(task="billing.check_key", state="done")
+    page = open_page(story.operator, WIDE, "light")
+    addresses = [
+        one
+        for row in (event, delivery, run)
+        for one in (
+            reverse(f"admin:modules_{row._meta.model_name}_changelist"),
+            reverse(f"admin:modules_{row._meta.model_name}_change", args=[row.pk]),
+        )
+    ]
+
+    assert [line for one in addresses for line in complaints_of(page, one)] == []
 
 
 def test_pages__viewer__nothing_to_say(open_page: OpenPage, story: Story) -> None:

@@ -273,17 +273,18 @@ def test_apply__whatever_the_number_of_modules__takes_as_many_queries(
         *(definition(code, *([codes[0]] if code != codes[0] else [])) for code in codes)
     ):
         mirror(apps)
-        # Savepoint, lock, rows with the hash of the change before, module rows, history, change, revision, release.
-        with django_assert_num_queries(8):
+        # Savepoint, lock, rows with the hash of the change before, module rows, history, change, revision, events,
+        # release.
+        with django_assert_num_queries(9):
             services.enable(platform=platform, module="cms", origin=origin())
-        with django_assert_num_queries(8):
+        with django_assert_num_queries(9):
             services.apply(
                 platform=platform, wishes=[Wish(module=code, is_enabled=True) for code in codes], origin=origin()
             )
         assert PlatformModule.objects.enabled().count() == 41
-        with django_assert_num_queries(8):
+        with django_assert_num_queries(9):
             services.disable(platform=platform, module="cms", origin=origin())
-        with django_assert_num_queries(8):
+        with django_assert_num_queries(9):
             services.disable(platform=platform, module="m0", origin=origin(), cascade=True)
         assert PlatformModule.objects.enabled().count() == 0
         # Nothing to do: savepoint, lock, rows, release.
@@ -296,11 +297,11 @@ def test_apply_many__whatever_the_number_of_platforms__takes_as_many_queries(
     db: None, django_assert_num_queries: DjangoAssertNumQueries, count: int
 ) -> None:
     platforms = PlatformFactory.create_batch(count)
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         services.apply_many(
             wishes={one.pk: [Wish(module="cms", is_enabled=True)] for one in platforms}, origin=origin()
         )
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         entries = services.apply_many(
             wishes={one.pk: [Wish(module="cms", is_enabled=False)] for one in platforms}, origin=origin()
         )

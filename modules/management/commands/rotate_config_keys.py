@@ -15,9 +15,9 @@ _BATCH_SIZE = 200
 class Command(OperatorCommand):
     help = (
         "Encrypt every stored secret, of modules' configs and of second factors, with the newest key, the first in "
-        "MODULE_CONFIG_KEYS, so that the older ones can be taken out of it. What a secret says stays as it is, so there "
-        "is no change to record. A secret that no key opens is named on stderr and left alone, and the status is 1. It "
-        "may be interrupted and run again at any time."
+        "MODULE_CONFIG_KEYS, so that the older ones can be taken out of it. What a secret says stays as it is, so "
+        "there is no change to record. A secret that no key opens is named on stderr and left alone, and the status is "
+        "1. It may be interrupted and run again at any time."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

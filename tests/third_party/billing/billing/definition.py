@@ -2,6 +2,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, EmailStr, Field, SecretStr, StringConstraints
 
+from modules.declarations import EventType, Provider, Schedule
 from modules.definition import MenuItem, ModuleConfig, ModuleDefinition, Permission
 from modules.registry import registry
 
@@ -53,5 +54,8 @@ registry.register(
         admin_router="billing.api.routers.admin_router",
         vendor_router="billing.api.routers.vendor_router",
         public_router="billing.api.routers.public_router",
+        events=(EventType(name="billing.invoice_paid"),),
+        schedules=(Schedule(task="billing.check_key", cron="0 7 * * *"),),
+        provides=(Provider(port="health", provider="billing.health.findings"),),
     )
 )

@@ -2,6 +2,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from modules.declarations import Handler
 from modules.definition import ModuleConfig, ModuleDefinition
 from modules.registry import registry
 
@@ -22,5 +23,6 @@ registry.register(
         version="1.3",
         requires=("billing", "messaging"),
         config=SubscriptionsConfig,
+        handlers=(Handler(event="billing.invoice_paid", handler="subscriptions.handlers.on_invoice_paid"),),
     )
 )
