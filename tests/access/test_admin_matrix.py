@@ -74,8 +74,13 @@ MODELS = {
     "platforms.apitoken": Pages(STAFF, STAFF, NOBODY, STAFF),
     "modules.module": Pages(READERS, NOBODY, NOBODY, NOBODY),
     "modules.change": Pages(READERS, NOBODY, NOBODY, NOBODY),
+    "modules.event": Pages(OPERATOR, NOBODY, NOBODY, NOBODY),
+    "modules.delivery": Pages(OPERATOR, NOBODY, NOBODY, NOBODY),
+    "modules.taskrun": Pages(OPERATOR, NOBODY, NOBODY, NOBODY),
     "modules.platformmodule": Pages(READERS, NOBODY, NOBODY, NOBODY),
 }
+# What is never edited here has no log of edits either.
+READ_ONLY = {"modules.module", "modules.change", "modules.event", "modules.delivery", "modules.taskrun"}
 # A module's pages, unless it stands above.
 OF_A_MODULE = Pages(READERS, STAFF, STAFF, STAFF)
 # Pages of ours beside Django's five, about a platform and a module: who sees them on their own platform.
@@ -124,7 +129,8 @@ def row_of(world: World, place: Place, model: Any) -> Any:
         return special[label]
     if model in place.rows:
         return place.rows[model].pk
-    return model._base_manager.filter(platform=place.platform).latest("pk").pk
+    path = {"modules.delivery": "event__platform"}.get(model._meta.label_lower, "platform")
+    return model._base_manager.filter(**{path: place.platform}).latest("pk").pk
 
 
 def visited(world: World, route: Route, situation: str) -> tuple[str, set[str]] | None:
@@ -144,7 +150,7 @@ def visited(world: World, route: Route, situation: str) -> tuple[str, set[str]] 
     seen = {"changelist": rules.view, "history": rules.view, "change": rules.view, "add": rules.add}.get(
         kind, rules.delete
     )
-    if kind == "history" and label in ("modules.module", "modules.change"):
+    if kind == "history" and label in READ_ONLY:
         seen = NOBODY
     return route.address(words), seen
 

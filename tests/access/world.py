@@ -12,6 +12,7 @@ from factory.django import DjangoModelFactory
 from rest_framework.test import APIClient
 
 from modules import services
+from modules.models import Delivery, Event, TaskRun
 from modules.registry import registry
 from platforms.models import ApiToken, Membership, Platform, User, Vendor
 from tests.factories import (
@@ -114,6 +115,13 @@ def place(platform: Platform, vendor: str) -> Place:
     return made
 
 
+def leave_work(platform: Platform) -> None:
+    """Leave a task run and a delivery of an event for the workers."""
+    event = Event.objects.filter(platform=platform).latest("at")
+    Delivery.objects.create(event=event, module="billing", handler="billing.handlers.on_something")
+    TaskRun.objects.create(task="billing.check_key", platform=platform)
+
+
 def build() -> World:
     """Make the world: every module is on on both platforms."""
     kestrel, tidewater = (
@@ -121,6 +129,7 @@ def build() -> World:
     )
     for platform in (kestrel, tidewater):
         enable(platform, *(definition.code for definition in registry if not definition.is_core))
+        leave_work(platform)
     own, foreign = place(kestrel, "brindle"), place(tidewater, "saltmarsh")
     beside = place(kestrel, "fernhill")
     admin, viewer = (

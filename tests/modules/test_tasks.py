@@ -21,7 +21,7 @@ from modules.registry import registry
 from modules.schedules import mirror_schedules
 from modules.tasks import Task, enqueue, enqueue_on, task_temporarily
 from platforms.access import Actor
-from platforms.models import Platform, User
+from platforms.models import IdempotentAnswer, Platform, RequestCount, User
 from platforms.services import delete_platform
 from tests.factories import PlatformFactory
 from tests.fixtures.module_fixtures import Install
@@ -267,6 +267,15 @@ def test_prune__old_runs__go_unless_they_wait_or_failed(letter: Task, on: Platfo
     assert not QueueTask.objects.exists()
 
 
+def test_purge__answers_and_counts_that_are_over__go(db: None) -> None:
+    day = timedelta(hours=IdempotentAnswer.HOURS_KEPT)
+    for digest, at in (("old", timezone.now() - day), ("new", timezone.now())):
+        IdempotentAnswer.objects.create(digest=digest, fingerprint="f", answer="a", created_at=at)
+        RequestCount.objects.create(key=digest, hits=1, ends_at=int((at + timedelta(minutes=1)).timestamp()))
+    worker.purge()
+    assert IdempotentAnswer.objects.get().digest == RequestCount.objects.get().key == "new"
+
+
 # --- Schedules ------------------------------------------------------------------------------------------------------
 
 
@@ -277,6 +286,7 @@ def rows() -> dict[str | None, tuple[Any, ...]]:
 
 OWN = {
     "modules.sweep": ("modules.worker.sweep", None, "I", None, 1, -1, None),
+    "modules.purge": ("modules.worker.purge", None, "I", None, 60, -1, None),
     "modules.prune": ("modules.worker.prune", None, "C", "17 3 * * *", None, -1, None),
 }
 
