@@ -204,6 +204,20 @@ def test_menu__narrow_screen__opens_and_leads(open_page: OpenPage, story: Story)
     expect(page).to_have_url(re.compile(reverse("admin:platforms_vendor_changelist") + "$"))
 
 
+def test_bar__narrow_screen__nothing_lies_over_anything(open_page: OpenPage, story: Story) -> None:
+    page = open_page(story.operator, NARROW, "light")
+    page.goto(reverse("admin:index"))
+    parts = ["#header .menu-button", "#site-name a", "#user-tools a >> visible=true", "#logout-form button"]
+
+    boxes = [page.locator(part).first.bounding_box() for part in (*parts, "#user-tools .theme-toggle")]
+
+    ends = [box["x"] + box["width"] for box in boxes if box]
+    starts = [box["x"] for box in boxes if box]
+    assert len(ends) == 5
+    assert all(start >= end for end, start in zip(ends, starts[1:], strict=False))
+    assert ends[-1] <= NARROW
+
+
 def test_theme_toggle__light_system__goes_dark_and_is_remembered(open_page: OpenPage, story: Story) -> None:
     page = open_page(story.operator, WIDE, "light")
     page.goto(reverse("admin:index"))
