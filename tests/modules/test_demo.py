@@ -3,6 +3,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from billing.models import Invoice, Plan
 from django.core.management import CommandError, call_command
 
 from modules import gate, legacy, services
@@ -10,7 +11,8 @@ from modules.models import Change, PlatformModule
 from modules.registry import registry
 from platforms.access import Actor, Right, may
 from platforms.models import Membership, Platform, User, Vendor
-from tests.modules.building import everything_written, origin
+from tests.access.world import everything
+from tests.modules.building import origin
 
 pytestmark = pytest.mark.django_db
 
@@ -27,13 +29,6 @@ def demo() -> Callable[..., str]:
         return out.getvalue()
 
     return load
-
-
-def everything() -> dict[str, Any]:
-    return everything_written() | {
-        model.__name__: list(model._default_manager.order_by("pk").values())
-        for model in (Platform, Vendor, Membership, User)
-    }
 
 
 def on(code: str) -> frozenset[str]:
@@ -93,6 +88,15 @@ def test_demo__people__log_in_and_may_what_the_story_says(demo: Callable[..., st
     assert [may(people["vic"], right, kestrel) for right in (Right.VIEW, Right.SWITCH)] == [True, False]
     assert [may(people["bea"], right, kestrel) for right in (Right.BELONG, Right.VIEW)] == [True, False]
     assert User.objects.get(username="bea").is_staff is False
+
+
+def test_demo__module_from_elsewhere__tells_its_part_where_it_is_on(demo: Callable[..., str]) -> None:
+    demo()
+    assert set(Invoice.objects.values_list("platform__code", "vendor__code").distinct()) == {
+        ("tidewater", vendor.code) for vendor in Vendor.objects.filter(platform__code="tidewater")
+    }
+    assert set(Invoice.objects.values_list("status", flat=True)) == {"paid", "open"}
+    assert Plan.objects.filter(is_public=True).count() == 2
 
 
 def test_demo__twice__changes_nothing(demo: Callable[..., str]) -> None:
