@@ -4,7 +4,8 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
-from platforms.api.docs import DocsView, SchemaView
+from modules.api.docs import SchemaView
+from platforms.api.docs import DocsView
 from platforms.api.error_views import unknown_path
 
 handler400 = "platforms.api.error_views.bad_request"

@@ -145,3 +145,36 @@ def test_docs__page__has_nothing_inline_and_nothing_from_elsewhere(db):
     script = Client().get("/api/v1/docs/?script=")
     assert script["Content-Type"].startswith("application/javascript")
     assert b"/api/v1/schema/" in script.content
+
+
+# --- Of one platform -------------------------------------------------------------------------------------------------
+
+
+def modules_in(answer):
+    assert answer.status_code == 200
+    paths = answer.json()["paths"]
+    assert f"{ADMIN}platforms/{{platform}}/vendors/" in paths
+    components = " ".join(answer.json()["components"]["schemas"])
+    assert any("/billing/" in path for path in paths) is ("Invoice" in components)
+    return any("/billing/" in path for path in paths)
+
+
+def test_schema__of_a_platform__has_what_is_on_there(as_viewer, kestrel):
+    url = "/api/v1/schema/?format=json"
+    assert modules_in(as_viewer.get(url))
+    assert not modules_in(as_viewer.get(f"{url}&platform=kestrel"))
+    enable(kestrel, "billing")
+    assert modules_in(as_viewer.get(f"{url}&platform=kestrel"))
+
+
+@pytest.mark.parametrize(
+    ("who", "platform", "status"),
+    [("stranger", "kestrel", 404), ("viewer", "nowhere", 404), ("vendor", "kestrel", 403), ("nobody", "kestrel", 401)],
+)
+def test_schema__of_a_platform_that_is_not_theirs__refused(
+    who, platform, status, as_stranger, as_viewer, as_vendor, client
+):
+    asking = {"stranger": as_stranger, "viewer": as_viewer, "vendor": as_vendor, "nobody": client}[who]
+    answer = asking.get(f"/api/v1/schema/?format=json&platform={platform}")
+    assert answer.status_code == status
+    assert b"Invoice" not in answer.content
