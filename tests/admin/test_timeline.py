@@ -77,7 +77,7 @@ def test_timeline__long__paged_by_number_in_constant_queries(
     pages = []
     for page in (1, 2, 99):
         ann_in.get(at("timeline"))  # the content types of the menu are remembered
-        with django_assert_num_queries(9):
+        with django_assert_num_queries(10):
             pages.append(ann_in.get(at("timeline"), {"page": page}))
 
     assert [[line["number"] for line in answer.context["lines"]] for answer in pages] == [
