@@ -13,7 +13,7 @@ from modules.api.bases import GATES
 from modules.api.routes import TREES, router_of
 from modules.definition import ModuleDefinition
 from modules.registry import registry
-from platforms.admin_inlines import ScopedInlineMixin
+from platforms.admin_inlines import ScopedInline
 
 _ID = "modules.E004"
 
@@ -66,7 +66,7 @@ def check_admin_pages(site: admin.AdminSite) -> Iterator[CheckMessage]:
                 id=_ID,
             )
         for inline in page.inlines:
-            if not issubclass(inline, ScopedInlineMixin):
+            if not issubclass(inline, ScopedInline):
                 yield Error(
                     f"{inline.__name__}, on the admin page of {model._meta.label}, shows rows of everybody.",
                     hint="Have it start from ModuleInline, in modules.admin.bases.",

@@ -9,18 +9,17 @@ from django.contrib.admin.exceptions import NotRegistered
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import get_fields_from_path, unquote
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
-from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import FieldDoesNotExist, PermissionDenied, ValidationError
 from django.db import IntegrityError, router, transaction
-from django.db.models import Field, ForeignKey, Model, QuerySet
+from django.db.models import Model, QuerySet
 from django.db.models.fields.related import RelatedField
-from django.forms import BaseModelFormSet, ModelChoiceField, ModelForm
-from django.forms import Field as FormField
+from django.forms import BaseModelFormSet, ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 
 from platforms import access
 from platforms.access import Actor, Right
 from platforms.admin_forms import BeatenForm
+from platforms.admin_scope import ScopeMixin, is_tenant_model
 
 # How many choices a filter shows.
 MOST_CHOICES = 30
@@ -28,31 +27,9 @@ MOST_CHOICES = 30
 _COMPARISONS = "(?:__(?:exact|isnull|lt|lte|gt|gte))?"
 
 
-def may(request: HttpRequest, right: Right, row: Model | None = None) -> bool:
-    """Whether the asking person has this right on the row's platform, or on any platform where no row is named.
-
-    The admin asks the same question dozens of times to draw one page; the answer is kept for the request.
-    """
-    answers: dict[tuple[object, ...], bool] = request.__dict__.setdefault("_rights", {})
-    key = (right,) if row is None else (right, type(row), row.pk)
-    if key not in answers:
-        actor = Actor.of(request)
-        if row is None or right is Right.OPERATE:
-            # A superuser is let in before there is any platform: somebody has to make the first one.
-            answers[key] = actor.is_superuser or access.may(actor, right)
-        else:
-            answers[key] = access.scope(actor, type(row)._base_manager.all(), right).filter(pk=row.pk).exists()
-    return answers[key]
-
-
 def row_number(text: str) -> int | None:
     """Return the number of a row that an address or a form names; None for what is none that a table could hold."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
-
-
-def is_tenant_model(model: type[Model]) -> bool:
-    """Whether the model's rows belong to a platform."""
-    return hasattr(model, "tenant_path")
 
 
 class ScopedRelatedFilter(admin.RelatedFieldListFilter):
@@ -166,30 +143,16 @@ class LabelledForm(ModelForm):
             field.help_text = ""
 
 
-class ScopedAdmin(GuardedAdmin):
+class ScopedAdmin(ScopeMixin, GuardedAdmin):
     """Admin of a tenant model: rights come from `platforms.access`, never from Django's model permissions.
 
     A subclass says which right shows a row and which changes it. A foreign row and a missing one are the same: they are
     not found. After a save the row is looked up again in scope; what left it is rolled back.
     """
 
-    view_right: ClassVar[Right] = Right.VIEW
-    change_right: ClassVar[Right] = Right.CHANGE
     # Who may add and delete, where that differs from who may change.
     add_right: ClassVar[Right | None] = None
     delete_right: ClassVar[Right | None] = None
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """Return the rows that the asking person may see."""
-        return self.in_scope(request, super().get_queryset(request), self.view_right)
-
-    def in_scope(self, request: HttpRequest, queryset: QuerySet, right: Right) -> QuerySet:
-        """Narrow rows of any tenant's model to those on which the asking person has this right, as far as it goes."""
-        return access.scope(Actor.of(request), queryset, right)
-
-    def may(self, request: HttpRequest, right: Right, row: Model | None = None) -> bool:
-        """Whether the asking person has this right on the row, or on any row at all, as far as it goes here."""
-        return may(request, right, row)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Model | None:
         """Return the row, or None where it is missing or foreign; lock it first where the request will change it.
@@ -210,14 +173,6 @@ class ScopedAdmin(GuardedAdmin):
 
     # --- who may -------------------------------------------------------------------------------------------------
 
-    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Whether the row, or any row at all, may be seen."""
-        return self.may(request, self.view_right, obj)
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Whether the row, or any row at all, may be changed."""
-        return self.may(request, self.change_right, obj)
-
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Whether rows may be added on some platform."""
         return self.may(request, self.add_right or self.change_right)
@@ -231,29 +186,6 @@ class ScopedAdmin(GuardedAdmin):
         return self.has_view_permission(request)
 
     # --- what may be chosen and asked ------------------------------------------------------------------------------
-
-    def scope_choices(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        """Narrow what a relation may be set to: rows of platforms on which the asking person may change this model."""
-        if not is_tenant_model(queryset.model):
-            return queryset
-        return self.in_scope(request, queryset, self.change_right)
-
-    def formfield_for_foreignkey(
-        self, db_field: ForeignKey, request: HttpRequest, **kwargs: Any
-    ) -> ModelChoiceField | None:
-        """Build the field with the choices in scope."""
-        queryset = kwargs.get("queryset")
-        if queryset is None:
-            queryset = db_field.related_model._default_manager.all()
-        kwargs["queryset"] = self.scope_choices(request, queryset)
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)
-
-    def formfield_for_dbfield(self, db_field: Field, request: HttpRequest, **kwargs: Any) -> FormField | None:
-        """Build the field; beside a relation stands only the button that adds: the lists have the rest."""
-        field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if field is not None and isinstance(field.widget, RelatedFieldWidgetWrapper):
-            field.widget.can_change_related = field.widget.can_delete_related = field.widget.can_view_related = False
-        return field
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
         """Return the declared filters; those by a tenant's relation offer only what is in scope."""

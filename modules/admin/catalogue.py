@@ -19,8 +19,8 @@ from modules.models import Module, PlatformModule
 from modules.registry import registry
 from platforms import access
 from platforms.access import Actor, Right
-from platforms.admin_base import may
 from platforms.admin_displays import pill
+from platforms.admin_scope import may
 from platforms.models import Platform
 
 PLATFORMS_SHOWN = 50

@@ -25,7 +25,8 @@ from modules.registry import registry
 from modules.selectors import HistoryEntry
 from platforms import converters as platforms_converters  # noqa: F401  (registers <code:…>)
 from platforms.access import Right
-from platforms.admin_base import ScopedAdmin, may, row_number
+from platforms.admin_base import ScopedAdmin, row_number
+from platforms.admin_scope import may
 
 HISTORY_PER_PAGE = 25
 PLAN_PAGES = ("switch_on", "switch_off", "reset")

@@ -1,0 +1,89 @@
+"""What staff see, choose and change in the admin, on a page of its own or on another row's: `access` decides."""
+
+from typing import Any, ClassVar
+
+from django.contrib.admin.options import BaseModelAdmin
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
+from django.db.models import Field, ForeignKey, Model, QuerySet
+from django.forms import Field as FormField
+from django.forms import ModelChoiceField
+from django.http import HttpRequest
+
+from platforms import access
+from platforms.access import Actor, Right
+
+
+def may(request: HttpRequest, right: Right, row: Model | None = None) -> bool:
+    """Whether the asking person has this right on the row's platform, or on any platform where no row is named.
+
+    The admin asks the same question dozens of times to draw one page; the answer is kept for the request.
+    """
+    answers: dict[tuple[object, ...], bool] = request.__dict__.setdefault("_rights", {})
+    key = (right,) if row is None else (right, type(row), row.pk)
+    if key not in answers:
+        actor = Actor.of(request)
+        if row is None or right is Right.OPERATE:
+            # A superuser is let in before there is any platform: somebody has to make the first one.
+            answers[key] = actor.is_superuser or access.may(actor, right)
+        else:
+            answers[key] = access.scope(actor, type(row)._base_manager.all(), right).filter(pk=row.pk).exists()
+    return answers[key]
+
+
+def is_tenant_model(model: type[Model]) -> bool:
+    """Whether the model's rows belong to a platform."""
+    return hasattr(model, "tenant_path")
+
+
+class ScopeMixin(BaseModelAdmin):
+    """Rights and rows come from `platforms.access`, never from Django's model permissions.
+
+    A subclass says which right shows a row and which changes it; what narrows that further overrides `in_scope()` and
+    `may()`, which all else goes through.
+    """
+
+    view_right: ClassVar[Right] = Right.VIEW
+    change_right: ClassVar[Right] = Right.CHANGE
+
+    def in_scope(self, request: HttpRequest, queryset: QuerySet, right: Right) -> QuerySet:
+        """Narrow rows of any tenant's model to those on which the asking person has this right, as far as it goes."""
+        return access.scope(Actor.of(request), queryset, right)
+
+    def may(self, request: HttpRequest, right: Right, row: Model | None = None) -> bool:
+        """Whether the asking person has this right on the row, or on any row at all, as far as it goes here."""
+        return may(request, right, row)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """Return the rows that the asking person may see."""
+        return self.in_scope(request, super().get_queryset(request), self.view_right)
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Whether the row, or any row at all, may be seen."""
+        return self.may(request, self.view_right, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Whether the row, or any row at all, may be changed."""
+        return self.may(request, self.change_right, obj)
+
+    def scope_choices(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        """Narrow what a relation may be set to: rows of platforms on which the asking person may change this model."""
+        if not is_tenant_model(queryset.model):
+            return queryset
+        return self.in_scope(request, queryset, self.change_right)
+
+    def formfield_for_foreignkey(
+        self, db_field: ForeignKey, request: HttpRequest, **kwargs: Any
+    ) -> ModelChoiceField | None:
+        """Build the field with the choices in scope."""
+        queryset = kwargs.get("queryset")
+        if queryset is None:
+            queryset = db_field.related_model._default_manager.all()
+        kwargs["queryset"] = self.scope_choices(request, queryset)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_dbfield(self, db_field: Field, request: HttpRequest, **kwargs: Any) -> FormField | None:
+        """Build the field; beside a relation stands only the button that adds: the lists have the rest."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and isinstance(field.widget, RelatedFieldWidgetWrapper):
+            field.widget.can_change_related = field.widget.can_delete_related = field.widget.can_view_related = False
+        return field
