@@ -9,7 +9,7 @@ from django.conf import settings
 from django.utils import timezone
 from django_q.models import Task as QueueTask
 
-from modules import events, tasks, work
+from modules import events, gate, tasks, work
 from modules.registry import registry
 from modules.tasks import Task
 from modules.work_models import Delivery, Event, TaskRun, Work
@@ -70,8 +70,8 @@ def purge() -> None:
 def _platforms(task: Task) -> list[Platform]:
     """Return the active platforms on which the task is to run, as the gate will say again when it does."""
     platforms = Platform.objects.filter(is_active=True).order_by("pk")
-    if not task.is_duty and not registry[task.module].is_core:
-        platforms = platforms.filter(platform_modules__module=task.module, platform_modules__is_enabled=True)
+    if not task.is_duty:
+        platforms = platforms.filter(pk__in=gate.platforms_with(task.module).values("pk"))
     return list(platforms.only("pk"))
 
 

@@ -110,6 +110,34 @@ def of_tenant(queryset: QuerySet[M], platform: Platform, vendor: Vendor | None =
     return queryset.filter(**lookup)
 
 
+def platform_id_of(row: Model) -> Any:
+    """Return the number of the row's platform, by its `tenant_path`; None where that leads nowhere yet."""
+    *way, last = tenant_path(type(row)).split("__")
+    for part in way:
+        row = getattr(row, part, None)  # type: ignore[assignment]
+        if row is None:
+            return None
+    return row.pk if last == "pk" else getattr(row, f"{last}_id", None)
+
+
+def foreign_relations(row: Model) -> list[str]:
+    """Return the fields by which a tenant's row points at a row of another platform: none may ever be saved.
+
+    What somebody may see is not enough to say so: who is on two platforms sees the rows of both.
+    """
+    if not hasattr(type(row), "tenant_path"):
+        return []
+    own, found = platform_id_of(row), []
+    if own is None:
+        return []
+    for field in row._meta.concrete_fields:
+        if not field.is_relation or getattr(row, field.attname) is None:
+            continue
+        if hasattr(field.related_model, "tenant_path") and platform_id_of(getattr(row, field.name)) != own:
+            found.append(field.name)
+    return found
+
+
 def owners(model: type[Model], tenant: Mapping[str, Any]) -> dict[str, Any]:
     """Return those of `{"platform": …, "vendor": …}` that are columns of the model: what a new row of it is given."""
     return {
@@ -183,6 +211,21 @@ def still_may(actor: Actor, right: Right, platform: Platform) -> bool:
     if actor.token is not None:
         users = users.filter(Exists(ApiToken.objects.filter(pk=actor.token.pk, user=OuterRef("pk"))))
     return users.exists()
+
+
+def still_may_for(actor: Actor, right: Right, vendor: Vendor) -> bool:
+    """Whether the actor has this right for the vendor as the database says now; asked as `still_may` is."""
+    if actor.user_id is None:
+        return False
+    user = User.objects.filter(pk=actor.user_id, is_active=True).first()
+    if user is None:
+        return False
+    token = None
+    if actor.token is not None:
+        token = ApiToken.objects.filter(pk=actor.token.pk).first()
+        if token is None:
+            return False
+    return scope(Actor(user, token), Vendor.objects.filter(pk=vendor.pk), right).exists()
 
 
 def may_switch_restricted(actor: Actor) -> bool:

@@ -18,7 +18,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpR
 
 from platforms import access
 from platforms.access import Actor, Right
-from platforms.admin_forms import BeatenForm
+from platforms.admin_forms import BeatenForm, TenantForm
 from platforms.admin_scope import ScopeMixin, is_tenant_model
 
 # How many choices a filter shows.
@@ -132,7 +132,7 @@ class GuardedAdmin(admin.ModelAdmin):
         return type(form.__name__, (BeatenForm, form), {}) if request.__dict__.get("_beaten") else form
 
 
-class LabelledForm(ModelForm):
+class LabelledForm(TenantForm):
     """A row of a list that can be edited in it: each field says what it is, and whose, as no label stands beside it."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -150,6 +150,7 @@ class ScopedAdmin(ScopeMixin, GuardedAdmin):
     not found. After a save the row is looked up again in scope; what left it is rolled back.
     """
 
+    form: type[ModelForm] = TenantForm
     # Who may add and delete, where that differs from who may change.
     add_right: ClassVar[Right | None] = None
     delete_right: ClassVar[Right | None] = None

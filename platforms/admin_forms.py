@@ -10,7 +10,7 @@ from django.contrib.admin.widgets import AdminTextInputWidget
 from django.core.exceptions import ValidationError
 from django.core.serializers.json import DjangoJSONEncoder
 
-from platforms import services
+from platforms import access, services
 from platforms.access import Actor
 from platforms.models import ApiToken, Platform, User
 from platforms.validators import MAX_REASON, validate_locales, validate_reason
@@ -52,7 +52,19 @@ class DigestField(forms.CharField):
         return False
 
 
-class GuardedForm(forms.ModelForm):
+class TenantForm(forms.ModelForm):
+    """A form of a tenant's row, which points at rows of its own platform only."""
+
+    def _post_clean(self) -> None:
+        """Say which fields lead to another platform, where nothing else is wrong with them."""
+        super()._post_clean()  # type: ignore[misc]
+        for name in access.foreign_relations(self.instance):
+            if name not in self.errors:
+                error = ValidationError("This is not on the same platform.", code="foreign")
+                self.add_error(name if name in self.fields else None, error)
+
+
+class GuardedForm(TenantForm):
     """A form that overwrites nothing that somebody else has saved since it was opened.
 
     The page carries a digest of the fields as they were shown. The admin locks the row before it reads it, so that what
@@ -88,7 +100,7 @@ class GuardedForm(forms.ModelForm):
 
     def _post_clean(self) -> None:
         """Check constraints over fields that the form leaves out, too: the database would refuse with a crash."""
-        super()._post_clean()  # type: ignore[misc]
+        super()._post_clean()
         if not self.errors and not self.instance._state.adding:
             try:
                 self.instance.validate_constraints()
@@ -168,6 +180,8 @@ class ApiTokenForm(forms.ModelForm):
         widget=forms.NumberInput(attrs={"class": "vIntegerField"}),
     )
 
+    actor: Actor  # the admin's, for each request
+
     class Meta:
         model = ApiToken
         fields = ("name", "platform", "vendor", "scopes")
@@ -179,17 +193,28 @@ class ApiTokenForm(forms.ModelForm):
             self.fields["platform"].required = True
         self.plain_text = ""
 
-    def issue(self, actor: Actor) -> None:
-        """Have the service make the token; keep its plain text for the one answer that shows it."""
+    def _post_clean(self) -> None:
+        """Have the service make the token, where all else is well; keep its plain text for the answer that shows it.
+
+        The service has the last word on what may be made, and its words stand at their fields. What it made is rolled
+        back with the request, should anything fail after it.
+        """
+        super()._post_clean()  # type: ignore[misc]
+        if self.errors:
+            return
         data = self.cleaned_data
-        self.instance, self.plain_text = services.issue_token(
-            user=cast(User, actor.user),
-            name=data["name"],
-            platform=data["platform"],
-            vendor=data["vendor"],
-            scopes=data["scopes"],
-            days=data["expires_in_days"],
-        )
+        try:
+            self.instance, self.plain_text = services.issue_token(
+                user=cast(User, self.actor.user),
+                name=data["name"],
+                platform=data["platform"],
+                vendor=data["vendor"],
+                scopes=data["scopes"],
+                days=data["expires_in_days"],
+            )
+        except ValidationError as error:
+            for name, found in error.error_dict.items():
+                self.add_error(name if name in self.fields else None, found)
 
     def save_m2m(self) -> None:
         """Save nothing more: a token has no relations of this kind."""

@@ -3,9 +3,10 @@
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import Model
-from django.forms import BaseInlineFormSet
+from django.forms import BaseInlineFormSet, ModelForm
 from django.http import HttpRequest
 
+from platforms.admin_forms import TenantForm
 from platforms.admin_scope import ScopeMixin
 
 
@@ -28,6 +29,7 @@ class ScopedInline(ScopeMixin, admin.StackedInline):
     Forms under one another: in Django's table of them no field has a label that a screen reader could say.
     """
 
+    form: type[ModelForm] = TenantForm
     extra = 0
     formset = ScopedInlineFormSet
 

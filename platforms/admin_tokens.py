@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
+from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
@@ -100,6 +101,11 @@ class ApiTokenAdmin(ScopedAdmin):
             return pill("warn", "Expires soon")
         return pill("on", "Valid")
 
+    def get_form(self, request: HttpRequest, obj: ApiToken | None = None, **kwargs: Any) -> type[ModelForm]:
+        """Return the form, which has the token made in the name of who asks."""
+        form = super().get_form(request, obj, **kwargs)
+        return type(form.__name__, (form,), {"actor": Actor.of(request)})
+
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
@@ -108,8 +114,7 @@ class ApiTokenAdmin(ScopedAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def save_form(self, request: HttpRequest, form: Any, change: bool) -> ApiToken:
-        """Have the service make the token; its plain text stays on the form until the answer is drawn."""
-        form.issue(Actor.of(request))
+        """Return the token that the form has had made; its plain text stays on the form until the answer is drawn."""
         return form.instance
 
     def save_model(self, request: HttpRequest, obj: ApiToken, form: Any, change: bool) -> None:

@@ -57,6 +57,11 @@ class GateMixin:
 class ModuleModelAdmin(GateMixin, ScopedAdmin):
     """Admin of a module's model. Its autocompletes offer the rows of the platform that the form names."""
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """A row stays with its platform and vendor: what points at it does, too."""
+        fixed = access.owners(self.model, {"platform": None, "vendor": None}) if obj is not None else ()
+        return (*super().get_readonly_fields(request, obj), *fixed)
+
     class Media:
         js = ("admin/js/jquery.init.js", "admin_theme/rows_of_platform.js")
 

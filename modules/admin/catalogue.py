@@ -60,7 +60,11 @@ class ModuleAdmin(ReadOnlyAdmin):
         seen = access.scope(Actor.of(request), Platform.objects.all(), Right.VIEW)
         on = Count(
             "platform_modules",
-            filter=Q(platform_modules__is_enabled=True, platform_modules__platform__in=seen.values("pk")),
+            filter=Q(
+                platform_modules__is_enabled=True,
+                platform_modules__module__in=registry.runnable(),
+                platform_modules__platform__in=seen.values("pk"),
+            ),
         )
         queryset: QuerySet[Module] = super().get_queryset(request)
         return queryset.annotate(on_count=on)

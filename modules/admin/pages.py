@@ -296,6 +296,3 @@ def _title(place: Place, proposal: Proposal) -> str:
     if proposal.is_enabled is not None:
         return f"Switch {name} {'on' if proposal.is_enabled else 'off'}"
     return f"Reset {name} to its defaults" if proposal.resets else f"Configure {name}"
-
-
-__all__ = ["Pages", "RowChanged"]

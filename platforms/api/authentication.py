@@ -51,8 +51,13 @@ class AdminSessionAuthentication(SessionAuthentication):
 
         Raises PermissionDenied where a second factor is required and was not shown: no way around the admin's login.
         """
-        found = super().authenticate(request)
+        try:
+            found = super().authenticate(request)
+        except PermissionDenied:
+            count_bad_credentials(request)
+            raise
         if found is not None and second_factor.standing(request._request) is not second_factor.Standing.PASSED:
             message = "This session has not shown a second factor. Log in to the admin with one, or use a token."
+            count_bad_credentials(request)
             raise PermissionDenied(message, code="second_factor_required")
         return found

@@ -91,6 +91,8 @@ class IdempotentMixin:
     def _answer_once(
         self, key: Key, handler: Callable[..., Response], request: Request, *args: Any, **kwargs: Any
     ) -> Response:
+        # Whoever asks may have lost the right since they were first answered.
+        self.ask_right()  # type: ignore[attr-defined]
         with self.writing():  # type: ignore[attr-defined]
             claim, is_new = _claim(key, key.fingerprint(request))
             if not is_new:

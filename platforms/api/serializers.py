@@ -69,6 +69,9 @@ class StrictModelSerializer(StrictSerializerMixin, serializers.ModelSerializer):
         row = copy(self.instance) if self.instance is not None else model(**self._of_address())
         for name, value in attrs.items():
             setattr(row, name, value)
+        if foreign := access.foreign_relations(row):
+            error = ErrorDetail("This is not on this platform.", code="does_not_exist")
+            raise ValidationError({name: [error] for name in foreign})
         try:
             row.full_clean()
         except DjangoValidationError as error:

@@ -38,6 +38,8 @@ class BaseViewSet(IdempotentMixin, ConditionalMixin, viewsets.GenericViewSet):
     read_right: ClassVar[Right] = Right.VIEW
     write_right: ClassVar[Right] = Right.CHANGE
     rights: ClassVar[Mapping[str, Right]] = {}
+    # An answer that is kept for its Idempotency-Key is written around what the action writes: one question for both.
+    _has_asked_again = False
     # The order of the pages of a list; its first field is what the cursor goes by.
     ordering: ClassVar[tuple[str, ...]] = ("pk",)
 
@@ -95,6 +97,25 @@ class BaseViewSet(IdempotentMixin, ConditionalMixin, viewsets.GenericViewSet):
         """
         return access.get(self.actor, Platform.objects.all(), self.right, code=self.kwargs["platform"])
 
+    def ask_right(self) -> None:
+        """Raise what the action raises for somebody without the right, before it has done anything."""
+        if "platform" in self.kwargs:
+            _ = self.platform
+
+    def ask_again(self) -> None:
+        """Ask under the platform's lock what was asked before: it may have changed while the request was served.
+
+        Raises Platform.DoesNotExist where it is gone, PermissionDenied without the right.
+        """
+        rows = Platform.objects.select_for_update(no_key=True).filter(pk=self.platform.pk)
+        self.platform.revision = rows.values_list("revision", flat=True).get()
+        if not self.still_may():
+            raise PermissionDenied
+
+    def still_may(self) -> bool:
+        """Whether who asks has the right on the platform of the address as the database says now."""
+        return access.still_may(self.actor, self.right, self.platform)
+
     def read_body(self, serializer_class: type[S]) -> S:
         """Return what the body says, validated; raise ValidationError. An action takes no body that nobody reads."""
         said = serializer_class(data=self.request.data, context=self.get_serializer_context())
@@ -106,6 +127,9 @@ class BaseViewSet(IdempotentMixin, ConditionalMixin, viewsets.GenericViewSet):
         """One transaction, rolled back in a dry run; a row that collides with another's, made meanwhile, is a 409."""
         try:
             with transaction.atomic():
+                if "platform" in self.kwargs and not self._has_asked_again:
+                    self._has_asked_again = True
+                    self.ask_again()
                 yield
                 if self.dry_run:
                     transaction.set_rollback(True)
@@ -209,6 +233,12 @@ class ResourceViewSet(BaseViewSet):
         """Return the one row of these that the lookup names and that may be acted on here; raises as `access.get`."""
         return access.get(self.actor, self.of_tenant(queryset), self.right, **lookup)
 
+    def ask_right(self) -> None:
+        """Raise what the action raises for somebody without the right; to make a row may need more than an address."""
+        super().ask_right()
+        if self.action == "create":
+            self.check_may_create()
+
     def check_may_create(self) -> None:
         """Raise PermissionDenied, or the platform's DoesNotExist, where the actor may not make a row here."""
         if not self.tenant and not access.may(self.actor, self.right):
@@ -256,6 +286,11 @@ class VendorSideMixin:
     def platform(self) -> Platform:
         """The vendor's platform."""
         return self.vendor.platform
+
+    def still_may(self) -> bool:
+        """Whether who asks has the right on the vendor as the database says now."""
+        actor: Actor = self.actor  # type: ignore[attr-defined]
+        return access.still_may_for(actor, self.right, self.vendor)  # type: ignore[attr-defined]
 
     @property
     def tenant(self) -> dict[str, Any]:

@@ -1,13 +1,17 @@
 """The gate is exact: what was switched or revoked between two requests counts for the second."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
-from billing.models import Invoice
+from billing.models import Invoice, Plan
 from django.urls import reverse
 from django.utils import timezone
 
 from modules import services
+from modules.models import PlatformMenu
+from platforms.api.viewsets import BaseViewSet
 from platforms.models import ApiToken, Membership, User
 from tests.access import world as worlds
 from tests.access.world import World
@@ -120,3 +124,97 @@ def test_admin__row_made_for_a_platform_whose_module_went_off__nothing_saved(wor
     assert answer.status_code == 200
     assert answer.context["adminform"].form.has_error("platform", "invalid_choice")
     assert worlds.everything() == before
+
+
+# --- in the middle of a request ---------------------------------------------------------------------------------------
+
+
+@contextmanager
+def meanwhile(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> Iterator[None]:
+    """Have something happen after a request was let in, and before it writes."""
+    begun = BaseViewSet.writing
+
+    @contextmanager
+    def writing(view: BaseViewSet) -> Iterator[None]:
+        happens()
+        with begun(view):
+            yield
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BaseViewSet, "writing", writing)
+        yield
+
+
+PLAN = {"code": "new", "name": "New", "price": "1.00"}
+MENU = "/api/v1/admin/platforms/kestrel/menu/"
+
+
+def test_write__module_goes_off_meanwhile__nothing_written(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = world.client("token write")
+    with meanwhile(monkeypatch, lambda: switch(world, is_enabled=False)):
+        answer = client.post("/api/v1/admin/platforms/kestrel/billing/plans/", PLAN)
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (403, "module_disabled")
+    assert not Plan.objects.filter(code="new").exists()
+
+
+@pytest.mark.parametrize("who", ["admin", "token write", "superuser"])
+def test_write__right_is_lost_meanwhile__nothing_written(
+    who: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, person = world.client(who), world.people[who]
+
+    def lose() -> None:
+        if isinstance(person, ApiToken):
+            ApiToken.objects.filter(pk=person.pk).delete()
+        else:
+            Membership.objects.filter(user=person).delete()
+            User.objects.filter(pk=person.pk).update(is_superuser=False)
+
+    with meanwhile(monkeypatch, lose):
+        answer = client.post("/api/v1/admin/platforms/kestrel/billing/plans/", PLAN)
+    assert answer.status_code == 403
+    assert not Plan.objects.filter(code="new").exists()
+
+
+def test_menu__right_is_lost_meanwhile__nothing_hidden(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = world.client("admin")
+    with meanwhile(monkeypatch, lambda: Membership.objects.filter(user=world.people["admin"]).delete()):
+        answer = client.put(MENU, {"hidden": ["billing.plans"]}, HTTP_IF_MATCH="*")
+    assert answer.status_code == 403
+    assert not PlatformMenu.objects.exists()
+
+
+@pytest.mark.parametrize("left", ["viewer", "nothing"])
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("platforms/kestrel/vendors/", {"code": "new", "name": "New"}),
+        ("platforms/kestrel/tokens/", {"name": "new", "scopes": ["read"]}),
+        ("platforms/kestrel/billing/plans/", PLAN),
+        ("module-config/kestrel/analytics/disable/", {}),
+    ],
+)
+def test_first_answer__asked_for_again_without_the_right__not_told(
+    path: str, body: dict[str, object], left: str, world: World
+) -> None:
+    client, headers = world.client("admin"), {"Idempotency-Key": "once"}
+    first = client.post(f"/api/v1/admin/{path}", body, headers=headers)
+    assert first.status_code in (200, 201)
+    assert client.post(f"/api/v1/admin/{path}", body, headers=headers).content == first.content
+
+    if left == "viewer":
+        Membership.objects.filter(user=world.people["admin"]).update(role="viewer")
+    else:
+        Membership.objects.filter(user=world.people["admin"]).delete()
+    again = client.post(f"/api/v1/admin/{path}", body, headers=headers)
+
+    assert again.status_code == (403 if left == "viewer" else 404)
+    assert "errors" in again.json()
+
+
+def test_first_answer__module_went_off__not_told(world: World) -> None:
+    client, headers = world.client("admin"), {"Idempotency-Key": "once"}
+    path = "/api/v1/admin/platforms/kestrel/billing/plans/"
+    assert client.post(path, PLAN, headers=headers).status_code == 201
+    switch(world, is_enabled=False)
+    assert client.post(path, PLAN, headers=headers).json()["errors"][0]["code"] == "module_disabled"

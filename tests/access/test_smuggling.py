@@ -8,6 +8,7 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.urls import reverse
 
+from platforms.api.serializers import StrictModelSerializer
 from platforms.models import User
 from tests.access import world as worlds
 from tests.access.routes import api_routes
@@ -190,15 +191,14 @@ def test_list_editable__row_that_may_only_be_seen__nothing_saved(world: World) -
     world.foreign.platform.memberships.create(user=admin, role="viewer")
     client, before = browser(world, "admin"), worlds.everything()
     data = form_on(client.get(list_of(Plan)), "changelist-form").data
-    seen = [data[f"form-{place}-id"][0] for place in range(3)]
-    theirs = seen.index(str(world.foreign.rows[Plan].pk))
+    seen = {data[f"form-{place}-id"][0] for place in range(3)}
+    assert str(world.foreign.rows[Plan].pk) in seen
     typed: dict[str, Any] = {**data, "_save": "Save"}
     for place in range(3):
         typed.pop(f"form-{place}-is_public")
 
     answer = client.post(list_of(Plan), typed)
 
-    assert theirs >= 0
     assert answer.status_code == 403
     assert worlds.everything() == before
 
@@ -243,3 +243,61 @@ def test_autocomplete__of_a_modules_form__own_rows_only(
     assert foreign in found("superuser")
     worlds.switch_everything_off(world.own.platform)
     assert found("superuser") == {code for code in found("superuser") if code == foreign}
+
+
+# --- on two platforms ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def of_both(world: World) -> World:
+    """The admin of kestrel is an admin of tidewater, too, and so sees the rows of both."""
+    world.foreign.platform.memberships.create(user=world.people["admin"], role="admin")
+    return world
+
+
+def test_form__admin_of_both__relation_to_the_other_platform_refused(of_both: World) -> None:
+    client, before = browser(of_both, "admin"), worlds.everything()
+    typed = {
+        "platform": of_both.own.platform.pk,
+        "vendor": of_both.own.vendor.pk,
+        "plan": str(of_both.foreign.rows[Plan].pk),
+        "number": "N-1",
+        "amount": "5",
+        "currency": "EUR",
+        "status": "open",
+        "issued_on": "2026-03-01",
+        "payments-TOTAL_FORMS": "0",
+        "payments-INITIAL_FORMS": "0",
+    }
+
+    answer = client.post(reverse("admin:billing_invoice_add"), typed)
+
+    assert answer.status_code == 200
+    assert answer.context["adminform"].form.has_error("plan", "foreign")
+    assert worlds.everything() == before
+
+
+def test_form__row_that_is_there__stays_with_its_platform(of_both: World) -> None:
+    client = browser(of_both, "admin")
+    plan = of_both.own.rows[Plan]
+    data = form_on(client.get(page_of(plan)), "plan_form").data
+    assert "platform" not in data
+
+    client.post(page_of(plan), {**data, "name": "Renamed", "platform": of_both.foreign.platform.pk})
+
+    plan.refresh_from_db()
+    assert (plan.name, plan.platform) == ("Renamed", of_both.own.platform)
+
+
+def test_serializer__author_forgot_the_tenants_field__foreign_row_refused_all_the_same(of_both: World) -> None:
+    class Forgetful(StrictModelSerializer):
+        class Meta:
+            model = Invoice
+            fields = ["vendor", "plan", "number", "amount", "issued_on"]
+
+    whole = {"vendor": of_both.own.vendor.pk, "number": "N-1", "amount": "1.00", "issued_on": "2026-03-01"}
+    context = {"tenant": {"platform": of_both.own.platform}}
+    for plan, is_valid in ((of_both.own.rows[Plan], True), (of_both.foreign.rows[Plan], False)):
+        serializer = Forgetful(data={**whole, "plan": plan.pk}, context=context)
+        assert serializer.is_valid() is is_valid
+    assert [error.code for error in serializer.errors["plan"]] == ["does_not_exist"]

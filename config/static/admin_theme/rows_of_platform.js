@@ -23,10 +23,15 @@
         }
     });
 
-    // Another platform, other rows: what was chosen before cannot stand. People are of no platform.
+    // Another platform, other rows: what was chosen before cannot stand. People are of no platform. Django tells of a
+    // change when the page is loaded, too, where nothing has changed.
     $(() => {
-        $("#id_platform").on("change", () => {
-            $("select.admin-autocomplete").not("#id_platform, #id_user").val(null).trigger("change");
+        let chosen = $("#id_platform").val();
+        $("#id_platform").on("change", (event) => {
+            if (event.target.value !== chosen) {
+                chosen = event.target.value;
+                $("select.admin-autocomplete").not("#id_platform, #id_user").val(null).trigger("change");
+            }
         });
     });
 }
