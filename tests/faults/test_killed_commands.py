@@ -55,6 +55,8 @@ class Victims:
             cwd=ROOT,
             env={**os.environ, **production(database_url())},
             start_new_session=True,
+            # What is read beyond a line would be lost to communicate().
+            bufsize=0,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         ) as process:
