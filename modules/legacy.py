@@ -21,6 +21,7 @@ from modules.plans import Plan, Step, plan
 from modules.registry import registry
 from modules.services import Blocked, Collision, InvalidConfig
 from modules.tables import Tables, row_state_of
+from platforms.database import first_line
 
 __all__ = ["BATCH_SIZE", "Finding", "Kind", "Migrated", "Reading", "Standing", "migrate", "origin", "pending", "read"]
 
@@ -169,8 +170,7 @@ def _foreseen(keys: Sequence[int], tables: Tables) -> Iterator[Migrated]:
 
 
 def _refused(platform: str, error: Exception) -> Migrated:
-    # Below its first line, PostgreSQL quotes the row that it refuses: the settings, and the secrets in them.
-    text = " ".join(error.messages) if isinstance(error, ValidationError) else str(error).strip().partition("\n")[0]
+    text = " ".join(error.messages) if isinstance(error, ValidationError) else first_line(str(error))
     finding = Finding(kind=Kind.REFUSED, path="settings", value=None, reason=" ".join(text.split()))
     return Migrated(platform=platform, findings=(finding,))
 

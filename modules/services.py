@@ -26,6 +26,7 @@ from modules.secrets import SecretUnreadable
 from modules.tables import Tables, row_state_of
 from platforms import access
 from platforms.access import Actor, Right
+from platforms.database import first_line, points_nowhere
 from platforms.models import Platform
 
 __all__ = [
@@ -80,13 +81,17 @@ class StalePlan(Exception):
 
 
 class Collision(Exception):
-    """What the change would point at is not there: its author was deleted meanwhile, say. Nothing was written."""
+    """The database refuses what would be written: its author was deleted meanwhile, say. Nothing was written."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            "Something that this change points at is missing: a user who was deleted meanwhile, or a module that was "
-            "installed without running migrate."
-        )
+    def __init__(self, error: IntegrityError) -> None:
+        if points_nowhere(error):
+            message = (
+                "Something that this change points at is missing: a user who was deleted meanwhile, or a module that "
+                "was installed without running migrate."
+            )
+        else:
+            message = f"The database refuses this change: {first_line(str(error))}"
+        super().__init__(message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -314,12 +319,12 @@ def record_platform_deletion(platform: Platform, actor: Actor, source: str, reas
 
 @contextmanager
 def _colliding() -> Iterator[None]:
-    """One transaction, in which a foreign key that leads nowhere is a Collision."""
+    """One transaction, in which what the database refuses to have together is a Collision."""
     try:
         with transaction.atomic():
             yield
     except IntegrityError as error:
-        raise Collision from error
+        raise Collision(error) from error
 
 
 def _locked(platform_ids: Iterable[int], origin: Origin, tables: Tables) -> list[Entry]:

@@ -41,8 +41,9 @@ class Tables:
         """
         found: dict[int, dict[str, Any]] = {platform_id: {} for platform_id in platform_ids}
         changes: QuerySet[Any] = QuerySet(self.change)
-        newest = changes.filter(platform_id=OuterRef("platform_id"), number=OuterRef("platform__revision"))
-        rows: QuerySet[Any] = QuerySet(self.platform_module)
+        newest = changes.filter(platform_id=OuterRef("platform_id"), number=OuterRef("platform__revision")).order_by()
+        # By the column itself: the models' own order is that of names in two other tables.
+        rows: QuerySet[Any] = QuerySet(self.platform_module).order_by("module_id")
         rows = rows.annotate(newest_hash=Subquery(newest.values("hash")), newest_at=Subquery(newest.values("at")))
         for row in rows.filter(platform_id__in=list(found)):
             found[row.platform_id][row.module_id] = row

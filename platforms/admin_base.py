@@ -104,7 +104,27 @@ class GuardedAdmin(admin.ModelAdmin):
         if not all_found:
             messages.error(request, "One of these rows is not there. Nothing was done.")
             return HttpResponseRedirect(request.get_full_path())
-        return super().response_action(request, queryset)
+        try:
+            # With what the action notes of itself: Django's own logs what it is about to delete.
+            with transaction.atomic():
+                return super().response_action(request, queryset)
+        except IntegrityError:
+            return self._beaten(request)
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Ask, or delete a row; where something has come to point at it meanwhile, delete nothing and say so."""
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except IntegrityError:
+            return self._beaten(request)
+
+    def _beaten(self, request: HttpRequest) -> HttpResponse:
+        # Django has said already that it was done: the database has the last word when the transaction ends.
+        list(messages.get_messages(request))
+        messages.error(request, "Somebody saved something meanwhile that hangs on this. Nothing was done: try again.")
+        return HttpResponseRedirect(request.get_full_path())
 
     def changeform_view(
         self,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, connection
 
 # What somebody may be told who should try again, in seconds.
 RETRY_AFTER = 5
@@ -29,6 +29,18 @@ def is_busy(error: BaseException | None) -> bool:
     if state is None:
         return isinstance(error, OperationalError | InterfaceError)
     return state in _BUSY_STATES
+
+
+def points_nowhere(error: IntegrityError) -> bool:
+    """Whether what the database refuses is a foreign key, as the row that it points at is not there (any more)."""
+    cause = error.__cause__
+    # PostgreSQL's SQLSTATE foreign_key_violation, and SQLITE_CONSTRAINT_FOREIGNKEY.
+    return getattr(cause, "sqlstate", None) == "23503" or getattr(cause, "sqlite_errorcode", None) == 787
+
+
+def first_line(text: str) -> str:
+    """Return what a database says first: below it PostgreSQL quotes the whole row, secrets in old settings too."""
+    return text.strip().partition("\n")[0]
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -46,50 +47,89 @@ def _programs(folder: Path, *, as_root: bool) -> Path:
     return installed / newest / "bin"
 
 
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A PostgreSQL of our own: the folder that it lives in, and that of its programs."""
+
+    folder: Path
+    programs: Path
+
+    @property
+    def url(self) -> str:
+        """The URL of its database `postgres`."""
+        return f"postgresql://postgres@/postgres?host={self.folder}"
+
+    @property
+    def user(self) -> str | None:
+        """Whom it runs as: as root it refuses to."""
+        return "nobody" if os.geteuid() == 0 else None
+
+    def start(self, options: str) -> None:
+        """Make its files, and start it."""
+        if self.user:
+            shutil.chown(self.folder, self.user)
+        self._run("initdb", "--username=postgres", "--auth=trust", *_LOCALE_OPTIONS, "--no-sync")
+        self._control("start", "-o", f"{_SERVER_OPTIONS} {options} -k '{self.folder}'")
+
+    def restart(self, mode: str) -> None:
+        """Start it again with the options that it has. mode: how the old one ends, `fast` or, as a crash, `immediate`.
+
+        When this returns, it takes connections.
+        """
+        self._control("restart", "-m", mode)
+
+    def stop(self) -> None:
+        """End it at once, where it runs."""
+        if (self.folder / "data" / "postmaster.pid").exists():
+            self._control("stop", "-m", "immediate")
+
+    def _control(self, what: str, *arguments: str) -> None:
+        self._run("pg_ctl", "-w", "-l", str(self.folder / "log"), *arguments, what)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        log = self.folder / "log"
+        # Output goes to a file, as the server inherits it: a pipe would stay open as long as the server.
+        with (self.folder / "output").open("w+") as output:
+            try:
+                subprocess.run(
+                    [self.programs / program, "-D", self.folder / "data", *arguments],
+                    stdout=output,
+                    stderr=output,
+                    check=True,
+                    cwd=self.folder,
+                    user=self.user,
+                )
+            except subprocess.CalledProcessError:
+                output.seek(0)
+                print(output.read(), log.read_text() if log.exists() else "", sep="\n", file=sys.stderr)
+                raise
+
+
 @contextmanager
-def postgres() -> Iterator[str]:
-    """Yield the URL of a PostgreSQL, and stop it afterwards if we started it.
+def own_server(options: str = "") -> Iterator[Server]:
+    """Start a PostgreSQL of our own, and stop it afterwards. options: of the server, over those that it has anyway.
 
     Raises subprocess.CalledProcessError where the server does not start, with its log on stderr.
     """
+    with tempfile.TemporaryDirectory(prefix="switchyard-pg-") as name:
+        folder = Path(name)
+        server = Server(folder, _programs(folder, as_root=os.geteuid() == 0))
+        try:
+            server.start(options)
+            yield server
+        finally:
+            server.stop()
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """Yield the URL of a PostgreSQL: the one that is named, or one of our own as long as it is needed."""
     named = os.environ.get("DATABASE_URL", "")
     if named.startswith(_POSTGRES_SCHEMES):
         yield named
         return
-    as_root = os.geteuid() == 0
-    # PostgreSQL refuses to run as root.
-    user = "nobody" if as_root else None
-    with tempfile.TemporaryDirectory(prefix="switchyard-pg-") as name:
-        folder = Path(name)
-        data, log = folder / "data", folder / "log"
-        programs = _programs(folder, as_root=as_root)
-        if user:
-            shutil.chown(folder, user)
-
-        def run(program: str, *arguments: str) -> None:
-            # Output goes to a file, as the server inherits it: a pipe would stay open as long as the server.
-            with (folder / "output").open("w+") as output:
-                try:
-                    subprocess.run(
-                        [programs / program, "-D", data, *arguments],
-                        stdout=output,
-                        stderr=output,
-                        check=True,
-                        cwd=folder,
-                        user=user,
-                    )
-                except subprocess.CalledProcessError:
-                    output.seek(0)
-                    print(output.read(), log.read_text() if log.exists() else "", sep="\n", file=sys.stderr)
-                    raise
-
-        run("initdb", "--username=postgres", "--auth=trust", *_LOCALE_OPTIONS, "--no-sync")
-        try:
-            run("pg_ctl", "-w", "-l", str(log), "-o", f"{_SERVER_OPTIONS} -k '{folder}'", "start")
-            yield f"postgresql://postgres@/postgres?host={folder}"
-        finally:
-            if (data / "postmaster.pid").exists():
-                run("pg_ctl", "-w", "-m", "immediate", "stop")
+    with own_server() as server:
+        yield server.url
 
 
 def run_with(url: str, command: Sequence[str], **environment: str) -> int:

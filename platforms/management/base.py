@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
+from platforms.database import first_line
 from platforms.models import Platform, User
 
 _PATIENCE_SECONDS = 1.0
@@ -117,11 +118,6 @@ def one_line(text: str) -> str:
     """
     text = "".join(_REPLACEMENT if unicodedata.category(letter) == "Cs" else letter for letter in text)
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-
-
-def first_line(text: str) -> str:
-    """Return what a database says first: below it PostgreSQL quotes the whole row, secrets in old settings too."""
-    return text.strip().partition("\n")[0]
 
 
 def shortened(text: str) -> str:

@@ -1,7 +1,7 @@
 """What the admin does where two people meet: locks, collisions, stale forms; and what it asks before it deletes."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
@@ -11,23 +11,30 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from modules.models import Change
+from modules import services
+from modules.models import Change, PlatformModule
 from platforms import admin_base
 from platforms.models import Membership, Platform, User, Vendor
-from tests.admin.pages import form_on, listed, logged_in, send, text_of
+from tests.admin.pages import form_on, listed, logged_in, messages_of, send, text_of
 from tests.factories import ApiTokenFactory, MembershipFactory, PlatformFactory, UserFactory, VendorFactory
 from tests.fixtures.module_fixtures import Unchanged
+from tests.modules.building import origin
 
 pytestmark = pytest.mark.django_db
 
 
-@contextmanager
-def before_insert(table: str, act: Callable[[], Any]) -> Iterator[None]:
+def before_insert(table: str, act: Callable[[], Any]) -> AbstractContextManager[None]:
     """Do something, once, right before the next row is inserted into a table: as somebody faster would."""
+    return before(f'INSERT INTO "{table}"', act)
+
+
+@contextmanager
+def before(statement: str, act: Callable[[], Any]) -> Iterator[None]:
+    """Do something, once, right before the next statement that begins so."""
     done: list[bool] = []
 
     def wrapper(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        if sql.startswith(f'INSERT INTO "{table}"') and not done:
+        if sql.startswith(statement) and not done:
             done.append(True)
             act()
         return execute(sql, params, many, context)
@@ -54,6 +61,38 @@ def test_vendor__added_by_two_at_once__second_is_told(ann: User, kestrel: Platfo
     assert answer.context["adminform"].form["name"].value() == "Mine"
     assert not Vendor.objects.exists()
     assert not LogEntry.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("way", ["page", "action"])
+def test_user__deleted_while_a_change_of_theirs_is_committed__is_kept_and_the_operator_told(
+    operator: User, ann: User, kestrel: Platform, in_thread: Callable[..., Any], way: str
+) -> None:
+    def change() -> None:
+        services.enable(platform=Platform.objects.get(), module="cms", origin=origin(ann))
+
+    def meanwhile() -> None:
+        # SQLite has one writer: there it is written on the same connection, and goes with what is refused.
+        in_thread(change) if connection.vendor == "postgresql" else change()
+
+    client = logged_in(operator)
+    address, sent = reverse("admin:platforms_user_delete", args=[ann.pk]), {"post": "yes"}
+    if way == "action":
+        address, sent = reverse("admin:platforms_user_changelist"), {**sent, "action": "delete_selected"}
+        sent["_selected_action"] = str(ann.pk)
+    with before('DELETE FROM "platforms_user"', meanwhile):
+        answer = client.post(address, sent)
+
+    assert (answer.status_code, answer["Location"]) == (302, address)
+    assert messages_of(client.get(address)) == [
+        "Somebody saved something meanwhile that hangs on this. Nothing was done: try again."
+    ]
+    assert list(User.objects.filter(pk=ann.pk)) == [ann]
+    assert not LogEntry.objects.exists()
+    assert [row.enabled_by for row in PlatformModule.objects.all()] == [ann] * (connection.vendor == "postgresql")
+
+    assert client.post(address, sent).status_code == 302
+    assert not User.objects.filter(pk=ann.pk).exists()
 
 
 def test_user__added_by_two_at_once__second_is_told(operator: User) -> None:

@@ -8,6 +8,7 @@ import pytest
 from django.apps import apps
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import connection
 from django.test import RequestFactory
 
 from modules import services
@@ -235,11 +236,40 @@ def test_apply__author_deleted_before_it_is_written__is_a_collision_and_writes_n
     def leaves(*_: Any) -> None:
         User.objects.filter(pk=ann.pk).delete()
 
-    with pytest.raises(services.Collision):
+    with pytest.raises(services.Collision, match="a user who was deleted meanwhile"):
         services.enable(platform=platform, module="cms", origin=origin(ann), precondition=leaves)
 
     assert everything_written() == before
     assert User.objects.filter(pk=ann.pk).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_apply__row_was_written_past_the_services__says_what_the_database_refuses(platform: Platform) -> None:
+    before = everything_written()
+
+    def writes(*_: Any) -> None:
+        PlatformModule(platform=platform, module_id="cms").save_base(raw=True, force_insert=True)
+
+    with pytest.raises(services.Collision, match=r"refuses this change: .*platform.module"):
+        services.enable(platform=platform, module="cms", origin=origin(), precondition=writes)
+
+    assert everything_written() == before
+
+
+if connection.vendor == "postgresql":
+
+    @pytest.mark.django_db(transaction=True)
+    def test_apply__another_row_was_written_past_the_services__says_what_the_guard_says(platform: Platform) -> None:
+        enable(platform, "messaging")
+        before = everything_written()
+
+        def writes(*_: Any) -> None:
+            connection.cursor().execute("UPDATE platform_modules SET is_enabled = false")
+
+        with pytest.raises(services.Collision, match=r"newest history row of module messaging .* Call "):
+            services.enable(platform=platform, module="cms", origin=origin(), precondition=writes)
+
+        assert everything_written() == before
 
 
 @pytest.mark.parametrize(

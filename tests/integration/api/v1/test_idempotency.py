@@ -258,7 +258,7 @@ def test_secret_key__is_another__keys_are_forgotten(script, settings):
 
 
 def test_cost__of_a_key__is_constant(script, django_assert_num_queries):
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(10):
         script.post(VENDORS, FERN)
     # Savepoints around the whole and around the INSERT; DELETE of an old claim, SELECT, INSERT, UPDATE.
     with django_assert_num_queries(8 + 8):
