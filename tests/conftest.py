@@ -2,10 +2,13 @@
 
 import os
 import shutil
+import time
+from collections.abc import Iterator
 from importlib.metadata import entry_points
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from modules import gate
 from platforms import counters
@@ -16,6 +19,7 @@ pytest_plugins = ["tests.fixtures.api_fixtures", "tests.fixtures.module_fixtures
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 _THIRD_PARTY = {"billing", "subscriptions"}
+PATIENCE_SECONDS = 30.0
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _BROWSER_ARGUMENTS = (
     "--no-sandbox",  # Chromium refuses to start as root with it; it sees our own pages only
@@ -53,6 +57,23 @@ def _nothing_remembered() -> None:
     """Empty what processes keep: after a rollback the next test sees the same numbers of rows and changes again."""
     gate.forget()
     counters.forget()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Let the test database go once everybody else has: on PostgreSQL a process that a test killed is heard of late."""
+    yield
+    if connection.vendor != "postgresql":
+        return
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        ends = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < ends:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            if cursor.fetchone() == (0,):
+                return
+            time.sleep(0.2)
 
 
 @pytest.fixture(scope="session")
