@@ -3,7 +3,7 @@ from typing import Literal
 from pydantic import Field
 
 from modules.declarations import EventType, Provider
-from modules.definition import ModuleConfig, ModuleDefinition
+from modules.definition import MenuItem, ModuleConfig, ModuleDefinition
 from modules.registry import registry
 
 
@@ -52,6 +52,15 @@ registry.register(
         description="Who buys, and what they agreed to: profiles, addresses, notes and consents.",
         version="1.0",
         config=CustomersConfig,
+        menu=(
+            MenuItem(
+                key="customers.customers",
+                label="Customers",
+                audiences=("staff", "vendor"),
+                page="admin:customers_customer_changelist",
+            ),
+            MenuItem(key="customers.tags", label="Tags", permission="manage", page="admin:customers_tag_changelist"),
+        ),
         admin_router="customers.api.routers.admin_router",
         vendor_router="customers.api.routers.vendor_router",
         public_router="customers.api.routers.public_router",

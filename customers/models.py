@@ -132,6 +132,7 @@ class Customer(models.Model):
         indexes = [
             models.Index(fields=["platform", "status", "created_at"], name="idx_customers_status"),
             models.Index(fields=["platform", "created_at"], name="idx_customers_created"),
+            models.Index(fields=["-created_at", "-id"], name="idx_customers_newest"),
             prefix_index("platform", "email_key", name="idx_customers_email"),
             prefix_index("platform", "phone", name="idx_customers_phone"),
             prefix_index("platform", "external_ref", name="idx_customers_external_ref"),
@@ -209,8 +210,10 @@ class OfCustomer(models.Model):
         abstract = True
 
     def clean(self) -> None:
-        """Refuse a customer of another platform."""
+        """Refuse a customer of another platform; without one, the row is on the customer's."""
         customer: Customer | None = getattr(self, "customer", None)
+        if customer is not None and self.platform_id is None:
+            self.platform_id = customer.platform_id
         if customer is not None and customer.platform_id != self.platform_id:
             message = "This customer is on another platform."
             raise ValidationError({"customer": ValidationError(message, code="foreign_customer")})

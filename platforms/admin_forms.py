@@ -68,7 +68,7 @@ class GuardedForm(forms.ModelForm):
 
     def _digest_of_row(self) -> str:
         values = {
-            field.name: field.value_from_object(self.instance)
+            field.name: field.value_to_string(self.instance)
             for field in self.instance._meta.concrete_fields
             if field.name in self.fields
         }
@@ -89,7 +89,7 @@ class GuardedForm(forms.ModelForm):
     def _post_clean(self) -> None:
         """Check constraints over fields that the form leaves out, too: the database would refuse with a crash."""
         super()._post_clean()  # type: ignore[misc]
-        if not self.errors and not self.instance._state.adding:
+        if not self.errors:
             try:
                 self.instance.validate_constraints()
             except ValidationError as error:
