@@ -2,7 +2,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from modules.definition import ModuleConfig, ModuleDefinition
+from modules.declarations import EventType, Provider
+from modules.definition import MenuItem, ModuleConfig, ModuleDefinition
 from modules.registry import registry
 
 
@@ -38,7 +39,9 @@ class CustomersConfig(ModuleConfig):
         ("name", "city"), title="Vendors see", description="What a vendor sees of its customers."
     )
     double_opt_in: bool = Field(
-        True, title="Confirm consent by e-mail", description="A consent counts once it was confirmed from the mailbox."
+        True,
+        title="Confirm consent by e-mail",
+        description="A consent to e-mail counts once it was confirmed from the mailbox.",
     )
 
 
@@ -46,8 +49,29 @@ registry.register(
     ModuleDefinition(
         code="customers",
         name="Customers",
-        description="Who buys, and what they agreed to: profiles, consent, import and export, privacy.",
+        description="Who buys, and what they agreed to: profiles, addresses, notes and consents.",
         version="1.0",
         config=CustomersConfig,
+        menu=(
+            MenuItem(
+                key="customers.customers",
+                label="Customers",
+                audiences=("staff", "vendor"),
+                page="admin:customers_customer_changelist",
+            ),
+            MenuItem(key="customers.tags", label="Tags", permission="manage", page="admin:customers_tag_changelist"),
+        ),
+        admin_router="customers.api.routers.admin_router",
+        vendor_router="customers.api.routers.vendor_router",
+        public_router="customers.api.routers.public_router",
+        events=(
+            EventType(name="customers.created"),
+            EventType(name="customers.updated"),
+            EventType(name="customers.consent_changed"),
+        ),
+        provides=(
+            Provider(port="recipients", provider="customers.contacts.recipients"),
+            Provider(port="may_contact", provider="customers.contacts.may_contact"),
+        ),
     )
 )

@@ -26,10 +26,11 @@ _IN_PLACE = {
 }
 
 
-_FOREVER = f"Changes and their history are append-only: what was recorded stays as it is. {WHAT_TO_CALL}"
-_REFUSE = f"""CREATE FUNCTION %(function)s() RETURNS trigger LANGUAGE plpgsql AS $guard$
+_CHANGES = "Changes and their history"
+_FOREVER = "{what} are append-only: what was recorded stays as it is. {instead}"
+_REFUSE = """CREATE FUNCTION %(function)s() RETURNS trigger LANGUAGE plpgsql AS $guard$
 BEGIN
-    RAISE EXCEPTION USING ERRCODE = 'restrict_violation', MESSAGE = '{_FOREVER}';
+    RAISE EXCEPTION USING ERRCODE = 'restrict_violation', MESSAGE = '%(message)s';
 END $guard$"""
 # The schema is pinned: a temporary table of the same name must not be asked in the place of ours.
 _RECORDED = """CREATE FUNCTION %(function)s() RETURNS trigger LANGUAGE plpgsql
@@ -118,7 +119,21 @@ class Guard(BaseConstraint):
 
 
 class AppendOnly(Guard):
-    """Rows are added, and that is all: UPDATE and DELETE are refused, on PostgreSQL also TRUNCATE."""
+    """Rows are added, and that is all: UPDATE and DELETE are refused, on PostgreSQL also TRUNCATE.
+
+    Who is refused reads `what` these rows are, as a plural, and what to call `instead`.
+    """
+
+    def __init__(self, *, name: str, what: str = _CHANGES, instead: str = WHAT_TO_CALL) -> None:
+        super().__init__(name=name)
+        self.what, self.instead = what, instead
+
+    @override
+    def deconstruct(self) -> tuple[str, Sequence[Any], dict[str, Any]]:
+        """Name what is said where it is not the usual: a change of it is a migration."""
+        path, args, kwargs = super().deconstruct()
+        said = {"what": (self.what, _CHANGES), "instead": (self.instead, WHAT_TO_CALL)}
+        return path, args, {**kwargs, **{key: own for key, (own, usual) in said.items() if own != usual}}
 
     @override
     def trigger_names(self, vendor: str) -> Sequence[str]:
@@ -130,9 +145,10 @@ class AppendOnly(Guard):
     def statements(self, model: type[Model], editor: BaseDatabaseSchemaEditor) -> Iterator[Statement]:
         """Yield a trigger for each statement; on PostgreSQL after the function that they share."""
         vendor, quote = editor.connection.vendor, editor.quote_name
-        body = f"BEGIN SELECT RAISE(ABORT, '{_FOREVER}'); END"
+        message = _FOREVER.format(what=self.what, instead=self.instead)
+        body = f"BEGIN SELECT RAISE(ABORT, '{message}'); END"
         if vendor == "postgresql":
-            yield Statement(_REFUSE, function=quote(self.name))
+            yield Statement(_REFUSE, function=quote(self.name), message=message)
             body = f"EXECUTE FUNCTION {quote(self.name)}()"
         for name in self.trigger_names(vendor):
             what = name.rpartition("_")[2].upper()

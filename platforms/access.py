@@ -2,7 +2,8 @@
 
 The matrix of roles and rights stands in `ROLE_RIGHTS` and `SCOPE_RIGHTS`; `scope()` turns it into a queryset, so that a
 row that somebody may not see does not exist for them. Every model of a tenant says where its platform is
-(`tenant_path = "platform"`), and one whose rows may be a vendor's where that is (`vendor_path = "vendor"`).
+(`tenant_path = "platform"`), and one whose rows may be a vendor's where that is (`vendor_path = "vendor"`, or a
+many-to-many relation where a row may be several vendors').
 """
 
 from collections.abc import Mapping
@@ -102,6 +103,13 @@ def vendor_path(model: type[Model]) -> str | None:
     return getattr(model, "vendor_path", None)
 
 
+def _held_by(model: type[Model], path: str, vendors: QuerySet[Any]) -> Q:
+    """Say which rows are one of these vendors', each once: a row of several vendors would come with each of them."""
+    if path == "pk" or not model._meta.get_field(path.partition("__")[0]).many_to_many:
+        return Q(**{f"{path}__in": vendors})
+    return Q(pk__in=model._base_manager.filter(**{f"{path}__in": vendors}).values("pk"))
+
+
 def of_tenant(queryset: QuerySet[M], platform: Platform, vendor: Vendor | None = None) -> QuerySet[M]:
     """Narrow to the rows of one platform, and of one vendor of it, where the model's rows may be a vendor's."""
     lookup: dict[str, Model] = {tenant_path(queryset.model): platform}
@@ -172,7 +180,7 @@ def scope(actor: Actor, queryset: QuerySet[M], right: Right) -> QuerySet[M]:
         as_vendor = own.filter(role=Membership.Role.VENDOR)
         if of_vendor is not None:
             active = as_vendor.filter(vendor__is_active=True, platform__is_active=True)
-            granted |= Q(**{f"{of_vendor}__in": active.values("vendor")})
+            granted |= _held_by(queryset.model, of_vendor, active.values("vendor"))
         elif right is Right.BELONG:
             granted |= Q(**{f"{of_platform}__in": as_vendor.values("platform")})
     return queryset.filter(granted)

@@ -219,6 +219,11 @@ class PlatformAdmin(ScopedAdmin):
             request.POST = QueryDict()
         return super().delete_view(request, object_id, {"reason_form": form, **(extra_context or {})})
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, set[str], Any]:
+        """Say what goes along. Who may delete a platform may delete all that is on it, of modules that are off too."""
+        shown, counts, _, protected = super().get_deleted_objects(objs, request)
+        return shown, counts, set(), protected
+
     def delete_model(self, request: HttpRequest, obj: Platform) -> None:
         """Delete through the service, which writes down that it was done, and by whom."""
         form = ReasonForm(request.POST)

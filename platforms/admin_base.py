@@ -10,11 +10,13 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import get_fields_from_path, unquote
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.core.exceptions import FieldDoesNotExist, PermissionDenied, ValidationError
+from django.core.paginator import Paginator
 from django.db import IntegrityError, router, transaction
 from django.db.models import Model, QuerySet
 from django.db.models.fields.related import RelatedField
 from django.forms import BaseModelFormSet, ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.utils.functional import cached_property
 
 from platforms import access
 from platforms.access import Actor, Right
@@ -60,6 +62,26 @@ class ScopedRelatedFilter(admin.RelatedFieldListFilter):
     def has_output(self) -> bool:
         """Whether there is anything to choose, or to say."""
         return self.is_cut or super().has_output()
+
+
+class BoundedPaginator(Paginator):
+    """Counts to 10,000 and no further, so that a list of a million rows costs no more: beyond that people search."""
+
+    MOST: ClassVar[int] = 10_000
+
+    @cached_property
+    def _counted(self) -> int:
+        return self.object_list.order_by()[: self.MOST + 1].count()  # type: ignore[attr-defined]
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether there are more rows than it has pages for."""
+        return self._counted > self.MOST
+
+    @property
+    def count(self) -> int:
+        """How many rows there are, as far as they are counted."""
+        return min(self._counted, self.MOST)
 
 
 class GuardedAdmin(admin.ModelAdmin):

@@ -80,7 +80,7 @@ class GuardedForm(TenantForm):
 
     def _digest_of_row(self) -> str:
         values = {
-            field.name: field.value_from_object(self.instance)
+            field.name: field.value_to_string(self.instance)
             for field in self.instance._meta.concrete_fields
             if field.name in self.fields
         }
@@ -101,7 +101,7 @@ class GuardedForm(TenantForm):
     def _post_clean(self) -> None:
         """Check constraints over fields that the form leaves out, too: the database would refuse with a crash."""
         super()._post_clean()
-        if not self.errors and not self.instance._state.adding:
+        if not self.errors:
             try:
                 self.instance.validate_constraints()
             except ValidationError as error:

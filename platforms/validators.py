@@ -26,6 +26,10 @@ validate_currency = RegexValidator(
     r"\A[A-Z]{3}\Z", "Use a three-letter ISO 4217 code, e.g. EUR.", code="invalid_currency"
 )
 
+validate_locale = RegexValidator(
+    rf"\A{LOCALE_PATTERN}\Z", "Use a language tag, such as en or de-AT.", code="invalid_locale"
+)
+
 _LOCALE = re.compile(rf"\A{LOCALE_PATTERN}\Z")
 
 
@@ -62,6 +66,11 @@ def _refuse_control_characters(value: str, *, but: str = "") -> None:
 def validate_name(value: str) -> None:
     """Accept a name on one line, without control characters. Raises ValidationError."""
     _refuse_control_characters(value)
+
+
+def validate_text(value: str) -> None:
+    """Accept text of several lines: tabs and line breaks are its only control characters. Raises ValidationError."""
+    _refuse_control_characters(value, but="\t\r\n")
 
 
 def validate_reason(value: str) -> None:

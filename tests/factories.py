@@ -9,6 +9,8 @@ from django.utils import timezone
 from factory.declarations import LazyAttribute, LazyFunction, Maybe, SelfAttribute, Sequence, SubFactory
 from factory.django import DjangoModelFactory
 
+from customers import consents, services
+from customers.models import Address, ConsentRecord, Customer, CustomerEvent, Note, Tag
 from platforms.models import ApiToken, Membership, Platform, User, Vendor
 
 
@@ -124,3 +126,94 @@ class PaymentFactory(DjangoModelFactory[Payment]):
 
     class Meta:
         model = Payment
+
+
+class TagFactory(DjangoModelFactory[Tag]):
+    """A tag of a platform of its own."""
+
+    platform = SubFactory(PlatformFactory)
+    name = Sequence(lambda n: f"tag {n}")
+    key = SelfAttribute("name")
+
+    class Meta:
+        model = Tag
+
+
+class CustomerFactory(DjangoModelFactory[Customer]):
+    """A customer of a platform of its own, made by the service; with a `vendor`, one who bought from that vendor."""
+
+    vendor = None
+    platform = Maybe(
+        "vendor",
+        yes_declaration=SelfAttribute("vendor.platform"),
+        no_declaration=SubFactory(PlatformFactory),
+    )
+    email = Sequence(lambda n: f"customer-{n}@example.com")
+    first_name = "Maëlle"
+    last_name = Sequence(lambda n: f"Dubois {n}")
+
+    class Meta:
+        model = Customer
+
+    @classmethod
+    def _create(cls, model_class: type[Customer], *args: Any, **kwargs: Any) -> Customer:
+        platform, vendor = kwargs.pop("platform"), kwargs.pop("vendor")
+        vendors = {} if vendor is None else {"vendors": [vendor]}
+        return services.create_customer(platform=platform, values={**kwargs, **vendors})
+
+
+class AddressFactory(DjangoModelFactory[Address]):
+    """An address in Brest of a customer of its own."""
+
+    customer = SubFactory(CustomerFactory)
+    platform = SelfAttribute("customer.platform")
+    line1 = "12 rue de Siam"
+    postal_code = "29200"
+    city = "Brest"
+    country = "FR"
+
+    class Meta:
+        model = Address
+
+
+class NoteFactory(DjangoModelFactory[Note]):
+    """A note of the staff; with a `vendor`, that vendor's, about a customer of its own."""
+
+    vendor = None
+    customer = Maybe(
+        "vendor",
+        yes_declaration=SubFactory(CustomerFactory, vendor=SelfAttribute("..vendor")),
+        no_declaration=SubFactory(CustomerFactory),
+    )
+    platform = SelfAttribute("customer.platform")
+    text = "Rang twice."
+
+    class Meta:
+        model = Note
+
+
+class ConsentFactory(DjangoModelFactory[ConsentRecord]):
+    """A consent to post, given by a customer of its own."""
+
+    customer = SubFactory(CustomerFactory)
+    channel = ConsentRecord.Channel.POST
+    purpose = "marketing"
+    source = "checkout"
+
+    class Meta:
+        model = ConsentRecord
+
+    @classmethod
+    def _create(cls, model_class: type[ConsentRecord], *args: Any, **kwargs: Any) -> ConsentRecord:
+        return consents.give(**kwargs)
+
+
+class CustomerEventFactory(DjangoModelFactory[CustomerEvent]):
+    """A change of a customer of its own."""
+
+    customer = SubFactory(CustomerFactory)
+    platform = SelfAttribute("customer.platform")
+    kind = CustomerEvent.Kind.UPDATED
+
+    class Meta:
+        model = CustomerEvent

@@ -35,6 +35,8 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "django_q",
+    "django_countries",
+    "phonenumber_field",
     "platforms",
     "modules",
     "customers",
@@ -265,6 +267,8 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    # Of two words `action`, each with choices of its own.
+    "ENUM_NAME_OVERRIDES": {"ConsentActionEnum": "customers.models.ConsentRecord.Action"},
     "POSTPROCESSING_HOOKS": ["drf_standardized_errors.openapi_hooks.postprocess_schema_enums"],
 }
 

@@ -24,6 +24,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
 from platforms.api.parsers import RequestTooLarge
+from platforms.conflicts import Conflict
 from platforms.database import RETRY_AFTER, is_busy
 from platforms.json_input import JSONInputError
 
@@ -74,6 +75,8 @@ class ExceptionHandler(StandardExceptionHandler):
         match exc:
             case ObjectDoesNotExist():
                 return exceptions.NotFound()
+            case Conflict():
+                return Refused(ErrorDetail(str(exc), code=exc.code))
             case DjangoValidationError():
                 return exceptions.ValidationError(get_error_detail(exc))
             case RequestDataTooBig():

@@ -11,8 +11,9 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from platforms import access, services
-from platforms.api.fields import ReasonField
+from platforms.api.fields import ReasonField, StrictCharField
 from platforms.models import ApiToken, Membership, Platform, User, Vendor
+from platforms.validators import MOST_ECHOED
 
 
 class StrictSerializerMixin:
@@ -141,6 +142,44 @@ class TenantRelatedField(serializers.SlugRelatedField):
         """Return the rows that may be named here: none outside of a view, which alone knows whose they are."""
         queryset = cast("QuerySet[Any]", super().get_queryset())
         return self.context["view"].in_scope(queryset) if self.context.get("tenant") else queryset.none()
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return the row; what could be no name of one is not there, either."""
+        try:
+            return super().to_internal_value(data)
+        except DjangoValidationError:
+            self.fail("does_not_exist", slug_name=self.slug_field, value=str(data)[:MOST_ECHOED])
+
+
+class TenantRelatedListField(serializers.ListField):
+    """Other rows of the tenant, each by one of its fields: looked up in one query, in order of that field.
+
+    Anybody else's does not exist.
+    """
+
+    child = StrictCharField()
+    default_error_messages = {"does_not_exist": "There is no {name}."}
+
+    def __init__(self, *, slug_field: str, queryset: QuerySet[Any], most: int = 100, **kwargs: Any) -> None:
+        super().__init__(max_length=most, **kwargs)
+        self.slug_field, self.queryset, self.most = slug_field, queryset, most
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        """Return the rows; raise ValidationError for a name of none."""
+        if isinstance(data, list) and len(data) > self.most:
+            # Before they are looked up: a database takes only so many names.
+            self.fail("max_length", max_length=self.most)
+        names = dict.fromkeys(super().to_internal_value(data))
+        rows = self.context["view"].in_scope(self.queryset.filter(**{f"{self.slug_field}__in": names}))
+        found = {getattr(row, self.slug_field): row for row in rows}
+        for name in names:
+            if name not in found:
+                self.fail("does_not_exist", name=name[:MOST_ECHOED])
+        return [found[name] for name in names]
+
+    def to_representation(self, data: Any) -> list[str]:
+        """Return the names; `data` is what the relation's manager finds, prefetched if the view does so."""
+        return sorted(getattr(row, self.slug_field) for row in data.all())
 
 
 class VendorOfPlatformField(TenantRelatedField):

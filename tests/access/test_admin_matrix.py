@@ -78,6 +78,7 @@ MODELS = {
     "modules.delivery": Pages(OPERATOR, NOBODY, NOBODY, NOBODY),
     "modules.taskrun": Pages(OPERATOR, NOBODY, NOBODY, NOBODY),
     "modules.platformmodule": Pages(READERS, NOBODY, NOBODY, NOBODY),
+    "customers.customer": Pages(READERS, STAFF, STAFF, NOBODY),
 }
 # What is never edited here has no log of edits either.
 READ_ONLY = {"modules.module", "modules.change", "modules.event", "modules.delivery", "modules.taskrun"}

@@ -11,17 +11,24 @@ from django.db.models import Model
 from factory.django import DjangoModelFactory
 from rest_framework.test import APIClient
 
+from customers.models import Address, ConsentRecord, Customer, CustomerEvent, Note, Tag
 from modules import services
 from modules.models import Delivery, Event, TaskRun
 from modules.registry import registry
 from platforms.models import ApiToken, Membership, Platform, User, Vendor
 from tests.factories import (
+    AddressFactory,
     ApiTokenFactory,
+    ConsentFactory,
+    CustomerEventFactory,
+    CustomerFactory,
     InvoiceFactory,
     MembershipFactory,
+    NoteFactory,
     PaymentFactory,
     PlanFactory,
     PlatformFactory,
+    TagFactory,
     UserFactory,
     VendorFactory,
 )
@@ -33,6 +40,12 @@ ROWS: Mapping[type[Model], tuple[type[DjangoModelFactory[Any]], Mapping[str, str
     Plan: (PlanFactory, {"platform": "platform"}),
     Invoice: (InvoiceFactory, {"vendor": "vendor"}),
     Payment: (PaymentFactory, {"invoice__vendor": "vendor"}),
+    Customer: (CustomerFactory, {"vendor": "vendor"}),
+    Tag: (TagFactory, {"platform": "platform"}),
+    Address: (AddressFactory, {"customer__vendor": "vendor"}),
+    Note: (NoteFactory, {"vendor": "vendor"}),
+    ConsentRecord: (ConsentFactory, {"customer__vendor": "vendor"}),
+    CustomerEvent: (CustomerEventFactory, {"customer__vendor": "vendor"}),
     Membership: (MembershipFactory, {"vendor": "vendor"}),
     ApiToken: (ApiTokenFactory, {"platform": "platform"}),
 }

@@ -13,13 +13,19 @@ from django.urls import reverse
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
+from customers.models import Customer
 from platforms.models import Membership, Platform, User
 from tests.factories import (
+    AddressFactory,
     ApiTokenFactory,
+    ConsentFactory,
+    CustomerFactory,
     MembershipFactory,
+    NoteFactory,
     PaymentFactory,
     PlanFactory,
     PlatformFactory,
+    TagFactory,
     UserFactory,
     VendorFactory,
 )
@@ -268,5 +274,25 @@ def test_pages_of_a_module__operator__nothing_to_say(open_page: OpenPage, story:
     addresses = [reverse(f"admin:billing_{model}_changelist") for model in ("plan", "invoice")]
     addresses += [reverse(f"admin:billing_{model}_add") for model in ("plan", "invoice")]
     addresses += [reverse(f"admin:billing_invoice_{view}", args=[payment.invoice.pk]) for view in ("change", "delete")]
+
+    assert [line for address in addresses for line in complaints_of(page, address)] == []
+
+
+def test_pages_of_customers__operator__nothing_to_say(open_page: OpenPage, story: Story) -> None:
+    kestrel = Platform.objects.get(code="kestrel")
+    enable(kestrel, "customers")
+    customer = CustomerFactory(vendor=kestrel.vendors.get(), tags=[TagFactory(platform=kestrel)])
+    AddressFactory(customer=customer, is_default=True)
+    NoteFactory(customer=customer)
+    for line in (ConsentFactory(customer=customer), ConsentFactory(customer=customer, channel="email")):
+        assert line.pk
+    closed = CustomerFactory(platform=kestrel)
+    Customer.objects.filter(pk=closed.pk).update(status="erased")
+    page = open_page(story.operator, WIDE, "light")
+    addresses = [
+        reverse(f"admin:customers_{model}_{view}") for model in ("customer", "tag") for view in ("changelist", "add")
+    ]
+    addresses[0] += "?q=Ma"
+    addresses += [reverse("admin:customers_customer_change", args=[one.pk]) for one in (customer, closed)]
 
     assert [line for address in addresses for line in complaints_of(page, address)] == []

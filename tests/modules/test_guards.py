@@ -154,7 +154,7 @@ def test_guards__migration_undone_and_done__go_and_come() -> None:
     before = everything_written()
     try:
         MigrationExecutor(connection).migrate([("modules", "0002_legacy_enabled_modules")])
-        assert guards.in_place(connection) == []
+        assert {model._meta.app_label for model, _ in guards.in_place(connection)} == {"customers"}
         MigrationExecutor(connection).migrate([("modules", guarding)])
         assert guards.in_place(connection) == list(guards.declared(connection))
     finally:
@@ -262,7 +262,8 @@ def test_loaddata__dump_of_everything__is_whole_and_taken(tmp_path: Path) -> Non
 
 
 def test_guards__declared__are_on_all_three_tables() -> None:
-    assert {guard.name for model in apps.get_models() for guard in model._meta.constraints if _is_guard(guard)} == {
+    models = apps.get_app_config("modules").get_models()
+    assert {guard.name for model in models for guard in model._meta.constraints if _is_guard(guard)} == {
         "gd_change",
         "gd_platform_module",
         "gd_platform_module_history",

@@ -123,22 +123,22 @@ if connection.vendor == "postgresql":
 
         before = rights()
         assert restricted(ROLE) == (
-            "switchyard_app adds to modules_change and platform_modules_history, and rewrites nothing there.\n"
+            "switchyard_app adds to customers_consentrecord and modules_change and platform_modules_history, "
+            "and rewrites nothing there.\n"
         )
         assert rights() == before
 
     def test_restrict_role__sql__prints_and_runs_nothing(db: None) -> None:
         execute(f"CREATE ROLE {ROLE}")
         lines = restricted(ROLE, "--sql").splitlines()
-        assert (
-            'GRANT SELECT, INSERT ON TABLE "modules_change", "platform_modules_history" TO "switchyard_app";' in lines
-        )
+        kept = '"customers_consentrecord", "modules_change", "platform_modules_history"'
+        assert f'GRANT SELECT, INSERT ON TABLE {kept} TO "switchyard_app";' in lines
         with acting_as(ROLE), pytest.raises(ProgrammingError, match="denied"), transaction.atomic():
             Change.objects.exists()
 
     REFUSALS = {
         "no such role": ("SELECT 1", "There is no role switchyard_app: CREATE ROLE makes one."),
-        "superuser": (f"CREATE ROLE {ROLE} SUPERUSER", "switchyard_app owns the table modules_change, or may act as"),
+        "superuser": (f"CREATE ROLE {ROLE} SUPERUSER", "switchyard_app owns the table customers_consentrecord"),
         "owner": (
             f"CREATE ROLE {ROLE}; ALTER TABLE modules_change OWNER TO {ROLE}",
             "switchyard_app owns the table modules_change, or may act as its owner",

@@ -8,7 +8,14 @@ from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from platforms import access
 from platforms.access import Actor, Right
 from platforms.models import Membership, Platform, Vendor
-from tests.factories import ApiTokenFactory, MembershipFactory, PaymentFactory, UserFactory, VendorFactory
+from tests.factories import (
+    ApiTokenFactory,
+    CustomerFactory,
+    MembershipFactory,
+    PaymentFactory,
+    UserFactory,
+    VendorFactory,
+)
 
 ALL = set(Right)
 FOR_VENDORS = {Right.VENDOR_VIEW, Right.VENDOR_MANAGE}
@@ -201,3 +208,19 @@ def test_of_tenant__rows_of_another_or_of_no_vendor__left_out(brindle):
     PaymentFactory()
     assert set(access.of_tenant(Payment.objects.all(), brindle.platform)) == {mine, beside}
     assert set(access.of_tenant(Payment.objects.all(), brindle.platform, brindle)) == {mine}
+
+
+@pytest.mark.parametrize("right", [Right.VENDOR_VIEW, Right.VENDOR_MANAGE, Right.BELONG])
+def test_scope__row_of_several_vendors__comes_once(kestrel, brindle, ann, bea, right):
+    fernhill = VendorFactory(platform=kestrel)
+    both, other = CustomerFactory(vendor=brindle), CustomerFactory(vendor=fernhill)
+    both.vendors.add(fernhill)
+    MembershipFactory(vendor=fernhill, user=bea)
+    customers = type(both).objects.order_by("pk")
+    assert set(access.scope(Actor(ann), customers, right)) == {both, other}
+    for who in (ann, bea):
+        assert access.scope(Actor(who), customers, right).count() == 2
+        assert access.scope(Actor(who), access.of_tenant(customers, kestrel, brindle), right).get() == both
+        assert access.get(Actor(who), access.of_tenant(customers, kestrel, brindle), right, pk=both.pk) == both
+    stranger = Actor(MembershipFactory(vendor=VendorFactory(platform=kestrel)).user)
+    assert not access.scope(stranger, customers, right).exists()

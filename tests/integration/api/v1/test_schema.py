@@ -6,12 +6,30 @@ import pytest
 from django.test import Client
 from jsonschema import Draft202012Validator
 
-from tests.factories import MembershipFactory, PaymentFactory, PlanFactory, PlatformFactory, VendorFactory
+from tests.factories import (
+    AddressFactory,
+    ConsentFactory,
+    CustomerFactory,
+    MembershipFactory,
+    NoteFactory,
+    PaymentFactory,
+    PlanFactory,
+    PlatformFactory,
+    TagFactory,
+    VendorFactory,
+)
 from tests.modules.building import enable
 
 ADMIN = "/api/v1/admin/"
 BILLING = "platforms/{platform}/billing/"
+CUSTOMERS = "platforms/{platform}/customers/"
 LISTS = {
+    f"{CUSTOMERS}customers/",
+    f"{CUSTOMERS}addresses/",
+    f"{CUSTOMERS}tags/",
+    f"{CUSTOMERS}notes/",
+    f"{CUSTOMERS}consents/",
+    f"{CUSTOMERS}timeline/",
     f"{BILLING}plans/",
     f"{BILLING}invoices/",
     f"{BILLING}payments/",
@@ -75,6 +93,10 @@ def test_schema__every_answer_to_a_reader__is_as_described(
     payments = PaymentFactory.create_batch(2, invoice__vendor=brindle)
     ids = {"members": member.pk, "tokens": tokens[0].pk, "payments": payments[0].pk}
     ids |= {"invoices": payments[0].invoice.pk, "plans": PlanFactory.create_batch(2, platform=kestrel_on)[0].pk}
+    customer = CustomerFactory(platform=kestrel_on)
+    ids |= {"customers": customer.pk, "timeline": customer.events.get().pk}
+    ids |= {"tags": TagFactory(platform=kestrel_on).pk, "addresses": AddressFactory(customer=customer).pk}
+    ids |= {"notes": NoteFactory(customer=customer).pk, "consents": ConsentFactory(customer=customer).pk}
     seen = set()
     for path, operations in document["paths"].items():
         if not path.startswith(ADMIN) or "get" not in operations:

@@ -9,6 +9,7 @@ from tests.modules.building import origin
 
 pytestmark = pytest.mark.django_db
 
+CUSTOMERS = {"key": "customers.customers", "label": "Customers", "module": "customers", "path": None}
 HERE = "/api/v1/vendor/kestrel/brindle/"
 
 
@@ -16,7 +17,7 @@ def test_menu__vendor__lines_for_vendors(as_vendor, kestrel_on):
     assert as_vendor.get(f"{HERE}menu/").json() == {
         "platform": "kestrel",
         "vendor": "brindle",
-        "items": [{"key": "billing.invoices", "label": "Invoices", "module": "billing", "path": None}],
+        "items": [CUSTOMERS, {"key": "billing.invoices", "label": "Invoices", "module": "billing", "path": None}],
     }
 
 
@@ -59,7 +60,7 @@ def test_module_off__says_so_to_the_vendor(as_vendor, as_stranger, kestrel_on, b
     answer = as_vendor.get(f"{HERE}billing/invoices/")
     assert (answer.status_code, answer.json()["errors"][0]["code"]) == (403, "module_disabled")
     assert as_stranger.get(f"{HERE}billing/invoices/").status_code == 404
-    assert as_vendor.get(f"{HERE}menu/").json()["items"] == []
+    assert as_vendor.get(f"{HERE}menu/").json()["items"] == [CUSTOMERS]
 
 
 def test_write__where_nothing_is_written__405(as_vendor, kestrel_on, brindle):

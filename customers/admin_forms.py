@@ -1,0 +1,111 @@
+"""The forms of the customers' admin: how staff type what the services keep."""
+
+import hashlib
+import re
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.contrib.admin.widgets import AdminTextInputWidget
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+
+from customers.keys import name_key
+from customers.models import Address, Customer, Tag
+from platforms.admin_forms import GuardedForm
+from platforms.models import Platform, Vendor
+
+MAX_NAMES = 100
+
+
+class NamesField(forms.CharField):
+    """Several names, typed with commas between them."""
+
+    widget = AdminTextInputWidget
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(required=False, max_length=5000, **kwargs)
+
+    def to_python(self, value: object) -> Any:
+        """Split what was typed."""
+        if isinstance(value, list):
+            return value
+        names = [name.strip() for name in re.split(r"[,;\n]", super().to_python(value) or "")]
+        return list(dict.fromkeys(filter(None, names)))
+
+    def prepare_value(self, value: object) -> object:
+        """Show a list as people type it."""
+        return ", ".join(map(str, value)) if isinstance(value, list) else value
+
+    def has_changed(self, initial: object, data: object) -> bool:
+        """Compare the names, in whatever order they stand."""
+        return sorted(initial or []) != sorted(self.to_python(data))  # type: ignore[call-overload]
+
+
+class CustomerForm(GuardedForm):
+    """A customer's own fields, with the tags and vendors by name; what is checked here, the services check again."""
+
+    tag_names = NamesField(label="Tags", help_text="Tags of the platform, with commas between them.")
+    vendor_codes = NamesField(label="Vendors", help_text="Codes of the vendors where they bought, likewise.")
+    is_blocked = forms.BooleanField(required=False, label="Blocked", help_text="No marketing goes to them.")
+
+    class Meta:
+        model = Customer
+        fields = ("platform", "first_name", "last_name", "email", "phone", "locale", "external_ref")
+        widgets = {"phone": AdminTextInputWidget}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        customer = self.instance
+        if not customer._state.adding:
+            self.initial["tag_names"] = list(customer.tags.values_list("name", flat=True))
+            self.initial["vendor_codes"] = sorted(customer.vendors.values_list("code", flat=True))
+            self.initial["is_blocked"] = customer.status == Customer.Status.BLOCKED
+
+    def _digest_of_row(self) -> str:
+        """Count tags, vendors and state in: each of their changes moves `updated_at`."""
+        said = f"{super()._digest_of_row()} {self.instance.updated_at.isoformat()}"
+        return hashlib.sha256(said.encode()).hexdigest()[:32]
+
+    def clean(self) -> dict[str, Any]:
+        """Look tags and vendors up on the customer's platform."""
+        data = super().clean()
+        platform = self.instance.platform if self.instance.platform_id else data.get("platform")
+        if platform is not None:
+            self._find(data, "tag_names", "tags", Tag.objects.all(), platform, "key", name_key)
+            self._find(data, "vendor_codes", "vendors", Vendor.objects.all(), platform, "code", str)
+        return data
+
+    def _find(
+        self,
+        data: dict[str, Any],
+        typed: str,
+        found: str,
+        rows: QuerySet[Any],
+        platform: Platform,
+        by: str,
+        key_of: Callable[[str], str],
+    ) -> None:
+        names = data.get(typed)
+        if names is None:
+            return
+        if len(names) > MAX_NAMES:
+            self.add_error(typed, ValidationError(f"Name at most {MAX_NAMES}.", code="max_length"))
+            return
+        keys = {key_of(name): name for name in names}
+        known = {getattr(row, by): row for row in rows.filter(platform=platform, **{f"{by}__in": keys})}
+        for key, name in keys.items():
+            if key not in known:
+                self.add_error(typed, ValidationError(f"{platform} has no “{name[:40]}”.", code="does_not_exist"))
+        data[found] = list(known.values())
+
+
+class AddressForm(forms.ModelForm):
+    """An address on its customer's page. A second default is no fault: it takes the first one's place."""
+
+    class Meta:
+        model = Address
+        fields = ("kind", "is_default", "recipient", "line1", "line2", "postal_code", "city", "region", "country")
+
+    def _get_validation_exclusions(self) -> set[str]:
+        return {*super()._get_validation_exclusions(), "is_default"}  # type: ignore[misc]

@@ -1,0 +1,74 @@
+"""How customers and what hangs on them are found in the API."""
+
+import django_filters
+
+from customers import selectors
+from customers.models import Address, ConsentRecord, Customer, CustomerEvent, CustomerQuerySet, Note, Tag
+from modules.api.filters import MomentFilter
+from platforms.api.filters import TenantChoiceFilter
+from platforms.models import Vendor
+
+
+class CustomerFilter(django_filters.FilterSet):
+    """By status, tag, vendor, the time since when they are there, and how name, e-mail, phone or reference start."""
+
+    status = django_filters.ChoiceFilter(choices=Customer.Status.choices)
+    tag = TenantChoiceFilter(
+        field_name="tags", queryset=Tag.objects.all(), to_field_name="name", help_text="The tag's name."
+    )
+    vendor = TenantChoiceFilter(
+        field_name="vendors", queryset=Vendor.objects.all(), to_field_name="code", help_text="The vendor's code."
+    )
+    created_after = MomentFilter(field_name="created_at", lookup_expr="gte", help_text="At this time or later.")
+    created_before = MomentFilter(field_name="created_at", lookup_expr="lt", help_text="Before this time.")
+    search = django_filters.CharFilter(
+        method="filter_search",
+        max_length=200,
+        help_text="How first or last name, e-mail, phone (with the country's code) or reference start.",
+    )
+
+    class Meta:
+        model = Customer
+        fields = ["status"]
+
+    def filter_search(self, queryset: CustomerQuerySet, name: str, value: str) -> CustomerQuerySet:
+        """Narrow to whom the text finds."""
+        return selectors.search(queryset, value)
+
+
+class OfCustomerFilter(django_filters.FilterSet):
+    """By customer."""
+
+    customer = TenantChoiceFilter(queryset=Customer.objects.all(), help_text="The customer's id.")
+
+
+class AddressFilter(OfCustomerFilter):
+    """By customer and kind."""
+
+    class Meta:
+        model = Address
+        fields = ["kind"]
+
+
+class NoteFilter(OfCustomerFilter):
+    """By customer."""
+
+    class Meta:
+        model = Note
+        fields: list[str] = []
+
+
+class ConsentFilter(OfCustomerFilter):
+    """By customer, channel and purpose."""
+
+    class Meta:
+        model = ConsentRecord
+        fields = ["channel", "purpose"]
+
+
+class TimelineFilter(OfCustomerFilter):
+    """By customer and what happened."""
+
+    class Meta:
+        model = CustomerEvent
+        fields = ["kind"]

@@ -1,0 +1,29 @@
+"""Where the API of customers is served, in each of the three trees."""
+
+from customers.api.viewsets import (
+    AddressViewSet,
+    ConfirmConsentViewSet,
+    ConsentViewSet,
+    CustomerViewSet,
+    NoteViewSet,
+    TagViewSet,
+    TimelineViewSet,
+    VendorCustomerViewSet,
+    VendorNoteViewSet,
+)
+from modules.api.bases import ModuleRouter
+
+admin_router = ModuleRouter()
+admin_router.register("customers", CustomerViewSet)
+admin_router.register("addresses", AddressViewSet)
+admin_router.register("tags", TagViewSet)
+admin_router.register("notes", NoteViewSet)
+admin_router.register("consents", ConsentViewSet, basename="consent")
+admin_router.register("timeline", TimelineViewSet, basename="timeline")
+
+vendor_router = ModuleRouter()
+vendor_router.register("customers", VendorCustomerViewSet)
+vendor_router.register("notes", VendorNoteViewSet)
+
+public_router = ModuleRouter()
+public_router.register("consents/confirm", ConfirmConsentViewSet, basename="confirm-consent")

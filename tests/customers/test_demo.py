@@ -1,0 +1,79 @@
+"""The demo story's customers: as many as it says, valid, the same every time, and never told twice."""
+
+from collections import Counter
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.core.management import call_command
+from pytest_django import DjangoAssertNumQueries
+
+from customers import consents, demo
+from customers.models import Address, ConsentRecord, Customer, Note, Tag
+from customers.selectors import search
+from modules import guards
+from platforms.demo import Story
+from platforms.models import Platform
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _told(db: None) -> None:
+    call_command("demo", stdout=StringIO())
+
+
+def everything() -> dict[str, list[dict[str, Any]]]:
+    models = apps.get_app_config("customers").get_models(include_auto_created=True)
+    return {model._meta.label: list(model._base_manager.order_by("pk").values()) for model in models}
+
+
+def test_demo__each_platform__has_as_many_as_the_story_says() -> None:
+    found = Counter(Customer.objects.values_list("platform__code", flat=True))
+    assert found == {"kestrel": 240, "tidewater": 180, "quarry": 60}
+
+
+def test_demo__every_row__is_one_that_the_services_would_take() -> None:
+    for model in (Customer, Address, Note):
+        for row in model._default_manager.all():
+            kept = {field.name: field.value_from_object(row) for field in row._meta.concrete_fields}
+            row.full_clean(validate_unique=False, validate_constraints=False)
+            assert {field.name: field.value_from_object(row) for field in row._meta.concrete_fields} == kept
+    for line in ConsentRecord.objects.all():
+        line.clean_fields(exclude=["platform", "customer"])
+
+
+def test_demo__duplicate_pair__is_planted_on_kestrel() -> None:
+    pair = search(Customer.objects.filter(platform__code="kestrel"), "+33199004242")
+    assert {customer.name for customer in pair} == {"Maëlle Dubois"}
+    assert pair.count() == 2
+
+
+def test_demo__consents__stand_in_every_way() -> None:
+    newest = [consents.newest(customer.consents.all()) for customer in Customer.objects.prefetch_related("consents")]
+    assert {(line.action, line.counts) for lines in newest for line in lines} == {
+        ("given", False),
+        ("confirmed", True),
+        ("withdrawn", False),
+    }
+
+
+def test_demo__twice__changes_nothing() -> None:
+    before = everything()
+    call_command("demo", stdout=StringIO())
+    assert everything() == before
+
+
+def test_demo__told_anew__are_the_same_people(django_assert_max_num_queries: DjangoAssertNumQueries) -> None:
+    quarry = Platform.objects.get(code="quarry")
+    before = list(Customer.objects.filter(platform=quarry).order_by("pk").values("pk", "first_name", "created_at"))
+    with guards.lifted():
+        ConsentRecord.objects.filter(platform=quarry).delete()
+    Customer.objects.filter(platform=quarry).delete()
+    Tag.objects.filter(platform=quarry).delete()
+    with django_assert_max_num_queries(25):
+        demo.load(Story())
+    assert (
+        list(Customer.objects.filter(platform=quarry).order_by("pk").values("pk", "first_name", "created_at")) == before
+    )
