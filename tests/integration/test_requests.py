@@ -214,3 +214,25 @@ def test_log__of_the_development_server__says_everything_once(tmp_path):
         ("INFO", "platforms.middleware", "nobody", "GET /api/v1/admin/platforms/ 401 …"),
         ("WARNING", "django.request", "nobody", "Unauthorized: /api/v1/admin/platforms/"),
     ]
+
+
+# --- Pages that stand alone ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("address", "status", "heading"),
+    [
+        ("/admin/platforms/user/", 403, "This is not yours to see"),
+        ("/admin/nowhere/at/all/", 404, "There is nothing here"),
+        ("/admin/platforms/vendor/?q=%00", 400, "This cannot be understood"),
+    ],
+)
+def test_page__that_is_refused__says_so_and_leads_back(ann, client, address, status, heading):
+    client.force_login(ann)
+    answer = client.get(address)
+    assert answer.status_code == status
+    page = answer.content.decode()
+    assert f"<h1>{heading}</h1>" in page
+    assert 'href="/admin/"' in page
+    assert "style=" not in page
+    assert "<script" not in page

@@ -1,6 +1,5 @@
 """A client that openapi-python-client makes from the document, against a served API: not a line of it by hand."""
 
-import json
 import os
 import subprocess
 import sys
@@ -64,6 +63,4 @@ def test_generated_client__enables_a_module_and_reads_a_vendors_menu(
     assert module_states(brindle.platform) == {"customers": True, "billing": True}
     with package.AuthenticatedClient(base_url=live_server.url, token=vendors.secret) as client:
         menu = call(package, "vendor_menu.vendor_menu_retrieve", client, "kestrel", "brindle")
-    assert json.loads(json.dumps(menu["items"])) == [
-        {"key": "billing.invoices", "label": "Invoices", "module": "billing", "path": None}
-    ]
+    assert {"key": "billing.invoices", "label": "Invoices", "module": "billing", "path": None} in menu["items"]
