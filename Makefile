@@ -16,11 +16,11 @@ unexport DJANGO_SETTINGS_MODULE
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run test test-faults bench-as-of check lint types imports migrations deploy schema format lock clean
+.PHONY: help run test test-faults bench-as-of bench-customers check lint types imports migrations deploy schema format lock clean
 
 help: ## List what can be made
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
-		printf '  make %-11s %s\n' "$$name" "$$text"; \
+		printf '  make %-15s %s\n' "$$name" "$$text"; \
 	done
 
 # --- Use -------------------------------------------------------------------------------------------------------------
@@ -41,6 +41,9 @@ test-faults: $(VENV)/.dev ## Run the long tests on both databases: many at once,
 
 bench-as-of: $(VENV)/.dev ## Measure how a platform of the past is read among 10 million versions (minutes, 6 GB of disk)
 	@$(PY) -m tests.postgres -- $(CURDIR)/$(PY) -m benchmarks.as_of
+
+bench-customers: $(VENV)/.dev ## Measure how customers are found among a million (minutes)
+	@$(PY) -m tests.postgres -- $(CURDIR)/$(PY) -m benchmarks.customers
 
 # --- Work ------------------------------------------------------------------------------------------------------------
 

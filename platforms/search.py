@@ -28,28 +28,24 @@ def fold(text: str) -> str:
 
 @CharField.register_lookup
 class BeginsWith(Lookup):
-    """`key__begins_with="dub"`: a range of the index; LIKE would need one collation here and another one there."""
+    """`key__begins_with="dub"`: in the order of the code points, whatever the collation, and by `prefix_index()`."""
 
     lookup_name = "begins_with"
     # The start of a telephone number is none: it is compared as it is.
     prepare_rhs = False
 
-    def _range(
-        self, compiler: Any, connection: BaseDatabaseWrapper, at_least: str, below: str
-    ) -> tuple[str, tuple[Any, ...]]:
+    def as_sql(self, compiler: Any, connection: BaseDatabaseWrapper) -> tuple[str, tuple[Any, ...]]:
+        """Return a range: SQLite's LIKE knows no case, and so goes by no index."""
         key, key_params = self.process_lhs(compiler, connection)
-        start, start_params = self.process_rhs(compiler, connection)
-        [prefix] = start_params
-        sql = f"({key} {at_least} {start} AND {key} {below} {start})"
+        start, [prefix] = self.process_rhs(compiler, connection)
+        sql = f"({key} >= {start} AND {key} < {start})"
         return sql, (*key_params, prefix, *key_params, f"{prefix}{_BEYOND}")
 
-    def as_sql(self, compiler: Any, connection: BaseDatabaseWrapper) -> tuple[str, tuple[Any, ...]]:
-        """Return the range in SQLite's own order, which is that of the code points."""
-        return self._range(compiler, connection, ">=", "<")
-
     def as_postgresql(self, compiler: Any, connection: BaseDatabaseWrapper) -> tuple[str, tuple[Any, ...]]:
-        """Return the range in the order of the bytes, which is that of `prefix_index()`."""
-        return self._range(compiler, connection, "~>=~", "~<~")
+        """Return a LIKE: of that alone PostgreSQL estimates well how many rows it finds, and so how to find them."""
+        key, key_params = self.process_lhs(compiler, connection)
+        start, [prefix] = self.process_rhs(compiler, connection)
+        return f"{key} LIKE {start}", (*key_params, f"{connection.ops.prep_for_like_query(str(prefix))}%")
 
 
 def prefix_index(owner: str, key: str, *, name: str) -> Index:
