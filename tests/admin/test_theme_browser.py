@@ -296,3 +296,26 @@ def test_pages_of_customers__operator__nothing_to_say(open_page: OpenPage, story
     addresses += [reverse("admin:customers_customer_change", args=[one.pk]) for one in (customer, closed)]
 
     assert [line for address in addresses for line in complaints_of(page, address)] == []
+
+
+def test_autocompletes__page_that_comes_back_with_an_error__keep_what_was_chosen(
+    open_page: OpenPage, story: Story
+) -> None:
+    kestrel = Platform.objects.get(code="kestrel")
+    enable(kestrel, "billing")
+    page = open_page(story.operator, WIDE, "light")
+    page.goto(reverse("admin:billing_invoice_add"))
+    for field, text in (("platform", "kestrel"), ("vendor", "brindle")):
+        page.locator(f".field-{field} .select2-selection").click()
+        page.locator(".select2-search__field").fill(text)
+        page.locator(".select2-results__option--highlighted:not(.loading-results)").click()
+    page.fill("#id_number", "R-1")
+    page.locator("input[name=_save]").click()
+
+    expect(page.locator(".field-amount .errorlist")).to_be_visible()
+    expect(page.locator("#id_vendor")).to_have_value(str(kestrel.vendors.get().pk))
+    page.fill("#id_amount", "5")
+    page.fill("#id_issued_on", "2026-03-01")
+    page.locator("input[name=_save]").click()
+
+    expect(page.locator(".messagelist .success")).to_contain_text("R-1")
