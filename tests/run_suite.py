@@ -52,6 +52,8 @@ def main(options: Sequence[str]) -> int:
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings.test"
     with tempfile.TemporaryDirectory(prefix="switchyard-suite-") as name:
         folder = Path(name)
+        # As root, a PostgreSQL that a test starts in here runs as somebody else, who has to pass through.
+        folder.chmod(0o711)
         outcomes = [run("SQLite", f"sqlite:///{folder / 'main.sqlite3'}", folder, options)]
         if outcomes[0].status != _INTERRUPTED:
             with postgres() as url:
