@@ -3,7 +3,7 @@ from typing import Literal
 from pydantic import Field
 
 from modules.declarations import EventType, Provider
-from modules.definition import MenuItem, ModuleConfig, ModuleDefinition
+from modules.definition import Feature, MenuItem, ModuleConfig, ModuleDefinition, Permission
 from modules.registry import registry
 
 
@@ -52,6 +52,17 @@ registry.register(
         description="Who buys, and what they agreed to: profiles, addresses, notes and consents.",
         version="1.0",
         config=CustomersConfig,
+        features=(
+            Feature(code="segments", name="Segments"),
+            Feature(code="import_export", name="Import and export"),
+            Feature(code="merge", name="Duplicates and merging"),
+            Feature(code="privacy", name="Privacy requests"),
+        ),
+        permissions=(
+            Permission(code="export", name="Export"),
+            Permission(code="merge", name="Merge"),
+            Permission(code="erase", name="Erase"),
+        ),
         menu=(
             MenuItem(
                 key="customers.customers",
@@ -67,6 +78,9 @@ registry.register(
         events=(
             EventType(name="customers.created"),
             EventType(name="customers.updated"),
+            EventType(name="customers.merged"),
+            EventType(name="customers.erased"),
+            EventType(name="customers.import_completed"),
             EventType(name="customers.consent_changed"),
         ),
         provides=(

@@ -1,16 +1,14 @@
 """Where the API of customers is served, in each of the three trees."""
 
-from customers.api.viewsets import (
+from customers.api.viewsets.consents import ConfirmConsentViewSet, ConsentViewSet
+from customers.api.viewsets.people import (
     AddressViewSet,
-    ConfirmConsentViewSet,
-    ConsentViewSet,
     CustomerViewSet,
     NoteViewSet,
     TagViewSet,
     TimelineViewSet,
-    VendorCustomerViewSet,
-    VendorNoteViewSet,
 )
+from customers.api.viewsets.vendors import VendorCustomerViewSet, VendorNoteViewSet
 from modules.api.bases import ModuleRouter
 
 admin_router = ModuleRouter()

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.utils.safestring import SafeString
 
 from customers import consents, selectors, services
-from customers.admin_forms import AddressForm, CustomerForm
+from customers.admin.forms import AddressForm, CustomerForm
 from customers.models import Address, Customer, Note, Tag
 from modules.admin.bases import ModuleInline, ModuleModelAdmin
 from platforms.access import Actor, Right

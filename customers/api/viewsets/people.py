@@ -1,4 +1,4 @@
-"""Customers and what hangs on them: for staff, for the vendors they bought from, and for who has a link from a mail."""
+"""Customers and what hangs on them, for staff."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -10,33 +10,25 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from customers import consents, services
-from customers.api.filters import AddressFilter, ConsentFilter, CustomerFilter, NoteFilter, TimelineFilter
-from customers.api.serializers import (
+from customers import services
+from customers.api.filters import AddressFilter, CustomerFilter, NoteFilter, TimelineFilter
+from customers.api.serializers.people import (
     AddressSerializer,
-    ConfirmedSerializer,
-    ConfirmSerializer,
-    ConsentSerializer,
     CustomerSerializer,
     NoteSerializer,
     TagSerializer,
     TimelineSerializer,
-    VendorCustomerSerializer,
-    VendorNoteSerializer,
     WhySerializer,
 )
-from customers.models import Address, ConsentRecord, Customer, CustomerEvent, CustomerQuerySet, Note, Tag
-from modules.api.bases import AdminResource, PublicGate, VendorResource
-from platforms.api.viewsets import BaseViewSet
-
-_READ = ["get", "head"]
-_ADD = [*_READ, "post"]
+from customers.api.viewsets import ADD, READ
+from customers.models import Address, Customer, CustomerEvent, Note, Tag
+from modules.api.bases import AdminResource
 
 
 class CustomerViewSet(AdminResource):
     """Who buys."""
 
-    http_method_names = [*_ADD, "patch"]
+    http_method_names = [*ADD, "patch"]
     queryset: QuerySet[Customer] = Customer.objects.prefetch_related("tags", "vendors")
     serializer_class = CustomerSerializer
     filter_backends = [DjangoFilterBackend]
@@ -89,7 +81,7 @@ class AddressViewSet(AdminResource):
 class NotesMixin:
     """Notes are written and deleted, and never changed."""
 
-    http_method_names: Any = [*_ADD, "delete"]
+    http_method_names: Any = [*ADD, "delete"]
     queryset: Any = Note.objects.select_related("customer", "vendor")
     filter_backends: Any = [DjangoFilterBackend]
     filterset_class = NoteFilter
@@ -106,54 +98,12 @@ class NoteViewSet(NotesMixin, AdminResource):
     serializer_class = NoteSerializer
 
 
-class ConsentViewSet(AdminResource):
-    """The ledger of what customers agreed to: lines are added, and never changed."""
-
-    http_method_names = _ADD
-    queryset = ConsentRecord.objects.select_related("customer")
-    serializer_class = ConsentSerializer
-    filter_backends = [DjangoFilterBackend]
-    filterset_class = ConsentFilter
-    ordering = ("-at", "id")
-
-
 class TimelineViewSet(AdminResource):
     """What happened to customers."""
 
-    http_method_names = _READ
+    http_method_names = READ
     queryset = CustomerEvent.objects.all()
     serializer_class = TimelineSerializer
     filter_backends = [DjangoFilterBackend]
     filterset_class = TimelineFilter
     ordering = ("-at", "id")
-
-
-class VendorCustomerViewSet(VendorResource):
-    """Who bought from the vendor."""
-
-    http_method_names = _READ
-    queryset: CustomerQuerySet = Customer.objects.open().prefetch_related("addresses")
-    serializer_class = VendorCustomerSerializer
-    ordering = ("-created_at", "id")
-
-
-class VendorNoteViewSet(NotesMixin, VendorResource):
-    """What the vendor wrote down for itself, about its own customers."""
-
-    serializer_class = VendorNoteSerializer
-
-
-class ConfirmConsentViewSet(PublicGate, BaseViewSet):
-    """The link in the mail that asks whether a consent was meant."""
-
-    http_method_names = ["post"]
-    serializer_class = ConfirmSerializer
-
-    @extend_schema(request=ConfirmSerializer, responses={200: ConfirmedSerializer})
-    def create(self, request: Request, **address: str) -> Response:
-        """Confirm the consent that the link is about; confirmed already, it is answered as the first time."""
-        with self.writing():
-            said = self.read_body(ConfirmSerializer).validated_data
-            line = consents.confirm(platform=self.platform, token=said["token"])
-            answer = ConfirmedSerializer(line).data
-        return Response(answer)

@@ -1,18 +1,16 @@
-"""How customers and what hangs on them look in the API. Their rules are the models' and services' own."""
+"""How customers and what hangs on them look to staff. Their rules are the models' and services' own."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from phonenumber_field.serializerfields import PhoneNumberField
 from rest_framework import serializers
 
-from customers import consents, services
-from customers.definition import CustomersConfig
-from customers.models import Address, ConsentRecord, Customer, CustomerEvent, Note, Tag
-from modules import gate
+from customers import services
+from customers.models import Address, Customer, CustomerEvent, Note, Tag
 from platforms.access import Actor
-from platforms.api.fields import ReasonField, StrictCharField
+from platforms.api.fields import ReasonField
 from platforms.api.serializers import (
     StrictModelSerializer,
     StrictSerializerMixin,
@@ -20,8 +18,6 @@ from platforms.api.serializers import (
     TenantRelatedListField,
 )
 from platforms.models import Vendor
-
-MAX_TOKEN = 500
 
 
 class ByMixin:
@@ -193,72 +189,6 @@ class NoteSerializer(ByMixin, StrictModelSerializer):
         return services.add_note(**validated_data, by=self.by)
 
 
-class VendorNoteSerializer(NoteSerializer):
-    """A note of the vendor's own."""
-
-    class Meta(NoteSerializer.Meta):
-        fields = ["id", "customer", "text", "author", "created_at"]
-
-
-class ConsentSerializer(ByMixin, StrictModelSerializer):
-    """A line of the ledger: what a customer agreed to, or did not."""
-
-    customer = CustomerField()
-    action = serializers.ChoiceField(
-        choices=ConsentRecord.Action.choices,
-        help_text="Written: given or withdrawn. Confirmed is what the customer does, from the mailbox.",
-    )
-    counts = serializers.BooleanField(read_only=True, help_text="Whether one may rely on it, if it is the newest.")
-
-    class Meta:
-        model = ConsentRecord
-        fields = [
-            "id",
-            "customer",
-            "channel",
-            "purpose",
-            "action",
-            "counts",
-            "source",
-            "document_version",
-            "actor",
-            "at",
-        ]
-        read_only_fields = ["at"]
-        extra_kwargs = {"actor": {"source": "actor_label", "read_only": True}}
-
-    def validate_action(self, value: str) -> str:
-        """Refuse what only the customer does."""
-        if value == ConsentRecord.Action.CONFIRMED:
-            raise serializers.ValidationError("Only the customer confirms.", code="not_yours")
-        return value
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Leave it to the service, which makes the line and has the model judge."""
-        return attrs
-
-    def create(self, validated_data: dict[str, Any]) -> ConsentRecord:
-        """Have the service add the line."""
-        validated_data.pop("platform")
-        act = consents.give if validated_data.pop("action") == ConsentRecord.Action.GIVEN else consents.withdraw
-        return act(**validated_data, by=self.by)
-
-
-class ConfirmSerializer(StrictSerializerMixin, serializers.Serializer):
-    """What the link in the mail carries."""
-
-    token = StrictCharField(max_length=MAX_TOKEN)
-
-
-class ConfirmedSerializer(serializers.ModelSerializer):
-    """What was confirmed."""
-
-    class Meta:
-        model = ConsentRecord
-        fields = ["channel", "purpose", "action", "at"]
-        read_only_fields = fields
-
-
 class TimelineSerializer(serializers.ModelSerializer):
     """One thing that happened to a customer."""
 
@@ -269,51 +199,3 @@ class TimelineSerializer(serializers.ModelSerializer):
         model = CustomerEvent
         fields = ["id", "customer", "kind", "at", "actor", "data"]
         read_only_fields = fields
-
-
-class VendorCustomerSerializer(serializers.ModelSerializer):
-    """A customer as a vendor sees it: as much as the platform's `vendor_visible_fields` say."""
-
-    shown_as: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "name": ("first_name", "last_name"),
-        "email": ("email",),
-        "phone": ("phone",),
-        "city": ("city",),
-        "country": ("country",),
-        "locale": ("locale",),
-    }
-    first_name = serializers.CharField(required=False)
-    last_name = serializers.CharField(required=False)
-    email = serializers.CharField(required=False)
-    phone = serializers.CharField(required=False)
-    locale = serializers.CharField(required=False)
-    city = serializers.CharField(required=False, help_text="Of the first address that goods go to.")
-    country = serializers.CharField(required=False, help_text="Likewise.")
-    status = StatusField()
-
-    class Meta:
-        model = Customer
-        fields = [
-            "id",
-            "first_name",
-            "last_name",
-            "email",
-            "phone",
-            "locale",
-            "city",
-            "country",
-            "status",
-            "created_at",
-        ]
-        read_only_fields = ["id", "created_at"]
-
-    def to_representation(self, instance: Customer) -> dict[str, Any]:
-        """Return what is always shown, and what the platform lets vendors see."""
-        config = gate.config_of(self.context["view"].platform, CustomersConfig)
-        address = next((one for one in instance.addresses.all() if one.kind == Address.Kind.SHIPPING), None)
-        instance.city = address.city if address else ""  # type: ignore[attr-defined]
-        instance.country = address.country.code if address else ""  # type: ignore[attr-defined]
-        shown = super().to_representation(instance)
-        visible = {name for field in config.vendor_visible_fields for name in self.shown_as[field]}
-        hideable = {name for names in self.shown_as.values() for name in names}
-        return {name: value for name, value in shown.items() if name in visible or name not in hideable}

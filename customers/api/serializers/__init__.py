@@ -1,0 +1,1 @@
+"""How customers look in the API."""

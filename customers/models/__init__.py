@@ -1,0 +1,29 @@
+"""The tables of customers."""
+
+from customers.models.consents import ConsentRecord
+from customers.models.events import CustomerEvent
+from customers.models.people import (
+    MAX_EMAIL,
+    MAX_LABEL,
+    Address,
+    Customer,
+    CustomerQuerySet,
+    CustomerVendor,
+    Note,
+    OfCustomer,
+    Tag,
+)
+
+__all__ = [
+    "MAX_EMAIL",
+    "MAX_LABEL",
+    "Address",
+    "ConsentRecord",
+    "Customer",
+    "CustomerEvent",
+    "CustomerQuerySet",
+    "CustomerVendor",
+    "Note",
+    "OfCustomer",
+    "Tag",
+]
