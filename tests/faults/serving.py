@@ -150,6 +150,11 @@ class Clients:
         enough = self.answered + len(self._threads)
         wait_for(lambda: self.answered >= enough or self._errors, _PATIENCE_SECONDS)
 
+    def wait_for_a_change(self) -> None:
+        """Wait until an answer has changed something: most say that there was nothing to do."""
+        before = Change.objects.count()
+        wait_for(lambda: Change.objects.count() > before or self._errors, _PATIENCE_SECONDS)
+
     @property
     def failures(self) -> list[Failure]:
         """Every attempt that failed."""
