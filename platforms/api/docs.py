@@ -1,14 +1,6 @@
-"""The OpenAPI document, and the page to read and try it."""
+"""The page on which the OpenAPI document is read and tried."""
 
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
-from rest_framework.request import Request
-
-
-class SchemaView(SpectacularAPIView):
-    """The document, as YAML or with `?format=json` as JSON."""
-
-    def _get_version_parameter(self, request: Request) -> None:
-        """Name no version but ours: the parameter would come back in a header, whatever it holds."""
+from drf_spectacular.views import SpectacularSwaggerSplitView
 
 
 class DocsView(SpectacularSwaggerSplitView):

@@ -6,6 +6,8 @@ import pytest
 from django.test import Client
 from jsonschema import Draft202012Validator
 
+from modules.api.docs import _document
+from modules.registry import registry
 from tests.factories import (
     AddressFactory,
     ConsentFactory,
@@ -18,7 +20,7 @@ from tests.factories import (
     TagFactory,
     VendorFactory,
 )
-from tests.modules.building import enable
+from tests.modules.building import definition, enable
 
 ADMIN = "/api/v1/admin/"
 BILLING = "platforms/{platform}/billing/"
@@ -134,6 +136,25 @@ def test_schema__is_served(db, query):
     assert response.status_code == 200
     assert b"3.1.0" in response.content
     assert b"/api/v1/admin/platforms/{platform}/vendors/{vendor}/" in response.content
+
+
+def test_schema__asked_for_again__is_made_once_and_not_sent_again(db):
+    first, again = (Client().get("/api/v1/schema/?format=json") for _ in range(2))
+    made = _document.cache_info().misses
+    unchanged = Client().get("/api/v1/schema/?format=json", HTTP_IF_NONE_MATCH=first["ETag"])
+    assert (again.content, again["ETag"]) == (first.content, first["ETag"])
+    assert (unchanged.status_code, unchanged.content, unchanged["ETag"]) == (304, b"", first["ETag"])
+    assert _document.cache_info().misses == made
+    yaml = Client().get("/api/v1/schema/", HTTP_IF_NONE_MATCH=first["ETag"])
+    assert (yaml.status_code, yaml.content[:8]) == (200, b"openapi:")
+
+
+def test_schema__module_registered_since__is_made_anew(db):
+    before = Client().get("/api/v1/schema/?format=json")["ETag"]
+    made = _document.cache_info().misses
+    with registry.register_temporarily(definition("cards")):
+        assert Client().get("/api/v1/schema/?format=json")["ETag"] == before  # it has no routes
+    assert _document.cache_info().misses == made + 1
 
 
 def test_schema__says_the_conventions_on_every_operation(db):
