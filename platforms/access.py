@@ -90,6 +90,11 @@ class Actor:
         return any(right in SCOPE_RIGHTS[scope] for scope in self.token.scopes)
 
 
+def is_tenant_model(model: type[Model]) -> bool:
+    """Whether the model's rows belong to a platform."""
+    return hasattr(model, "tenant_path")
+
+
 def tenant_path(model: type[Model]) -> str:
     """Return where the model's rows have their platform. Raises ImproperlyConfigured for a model that does not say."""
     try:

@@ -21,7 +21,7 @@ from django.utils.functional import cached_property
 from platforms import access
 from platforms.access import Actor, Right
 from platforms.admin_forms import BeatenForm, TenantForm
-from platforms.admin_scope import ScopeMixin, is_tenant_model
+from platforms.admin_scope import ScopeMixin
 
 # How many choices a filter shows.
 MOST_CHOICES = 30
@@ -241,7 +241,7 @@ class ScopedAdmin(ScopeMixin, GuardedAdmin):
             field = self.opts.get_field(item)
         except FieldDoesNotExist:
             return item
-        if isinstance(field, RelatedField) and is_tenant_model(field.related_model):
+        if isinstance(field, RelatedField) and access.is_tenant_model(field.related_model):
             return (item, ScopedRelatedFilter)
         return item
 

@@ -30,11 +30,6 @@ def may(request: HttpRequest, right: Right, row: Model | None = None) -> bool:
     return answers[key]
 
 
-def is_tenant_model(model: type[Model]) -> bool:
-    """Whether the model's rows belong to a platform."""
-    return hasattr(model, "tenant_path")
-
-
 class ScopeMixin(BaseModelAdmin):
     """Rights and rows come from `platforms.access`, never from Django's model permissions.
 
@@ -67,7 +62,7 @@ class ScopeMixin(BaseModelAdmin):
 
     def scope_choices(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         """Narrow what a relation may be set to: rows of platforms on which the asking person may change this model."""
-        if not is_tenant_model(queryset.model):
+        if not access.is_tenant_model(queryset.model):
             return queryset
         return self.in_scope(request, queryset, self.change_right)
 

@@ -7,7 +7,6 @@ import django_filters
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db.models import F, QuerySet, Value
 from django.db.models.functions import Coalesce
-from django.http import HttpRequest
 from django_filters.fields import IsoDateTimeField
 from rest_framework.exceptions import ValidationError
 from rest_framework.filters import BaseFilterBackend
@@ -16,9 +15,7 @@ from rest_framework.views import APIView
 
 from modules import selectors
 from modules.models import Module, PlatformModule
-from platforms import access
-from platforms.access import Actor, Right
-from platforms.api.filters import StrictBooleanFilter
+from platforms.api.filters import StrictBooleanFilter, TenantChoiceFilter
 from platforms.api.pagination import Cursor
 from platforms.models import Platform
 
@@ -43,18 +40,13 @@ class MomentFilter(django_filters.IsoDateTimeFilter):
     field_class = MomentField
 
 
-def _visible_platforms(request: HttpRequest | None) -> QuerySet[Platform]:
-    platforms = Platform.objects.all()
-    return platforms.none() if request is None else access.scope(Actor.of(request), platforms, Right.VIEW)
-
-
 class PlatformModuleFilter(django_filters.FilterSet):
     """By platform, module, state, and the time since when it is on.
 
     A platform that the asker may not see is refused like one that is not there.
     """
 
-    platform = django_filters.ModelChoiceFilter(queryset=_visible_platforms, to_field_name="code")
+    platform = TenantChoiceFilter(queryset=Platform.objects.all(), to_field_name="code")
     module = django_filters.ModelChoiceFilter(queryset=Module.objects.all(), to_field_name="code")
     is_enabled = StrictBooleanFilter(method="filter_is_enabled")
     enabled_after = MomentFilter(field_name="enabled_at", lookup_expr="gte", help_text="At this time or later.")

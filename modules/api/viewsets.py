@@ -89,7 +89,7 @@ class PlatformModuleViewSet(BaseViewSet):
 
     def get_queryset(self) -> QuerySet[PlatformModule]:
         """Return the rows in scope."""
-        return access.scope(self.actor, selectors.stored_states(), self.right)
+        return self.in_scope(selectors.stored_states())
 
     @extend_schema(operation_id="module_config_list")
     def list(self, request: Request) -> Response:

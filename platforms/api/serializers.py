@@ -54,9 +54,39 @@ class StrictSerializerMixin:
         return errors
 
 
+class OfTenantMixin:
+    """A relation to another row of the tenant of whom the address speaks; anybody else's does not exist."""
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """Return the rows that may be named here: none of a tenant's outside of a view, which alone knows whose."""
+        queryset: QuerySet[Any] = super().get_queryset()  # type: ignore[misc]
+        if not access.is_tenant_model(queryset.model):
+            return queryset
+        context = self.context  # type: ignore[attr-defined]
+        return context["view"].in_scope(queryset) if context.get("tenant") else queryset.none()
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return the row; what could be no name of one is not there, either."""
+        try:
+            return super().to_internal_value(data)  # type: ignore[misc]
+        except DjangoValidationError:
+            value = str(data)[:MOST_ECHOED]
+            self.fail("does_not_exist", slug_name=getattr(self, "slug_field", ""), value=value, pk_value=value)  # type: ignore[attr-defined]
+
+
+class TenantRelatedField(OfTenantMixin, serializers.SlugRelatedField):
+    """A row of the tenant, by one of its fields."""
+
+
+class TenantKeyField(OfTenantMixin, serializers.PrimaryKeyRelatedField):
+    """A row of the tenant, by its key."""
+
+
 class StrictModelSerializer(StrictSerializerMixin, serializers.ModelSerializer):
     """A strict serializer that has the model judge: `full_clean()` holds the rules that the admin shares."""
 
+    # What a relation is that nobody wrote a field for.
+    serializer_related_field = TenantKeyField
     # The field to blame where a row is there already, and Django blames the row: its code → the field.
     field_of_code: ClassVar[Mapping[str, str]] = {}
 
@@ -133,22 +163,6 @@ class VendorSerializer(StrictModelSerializer):
         model = Vendor
         fields = ["code", "name", "is_active", "created_at"]
         read_only_fields = ["created_at"]
-
-
-class TenantRelatedField(serializers.SlugRelatedField):
-    """Another row of the tenant of whom the address speaks, by one of its fields; anybody else's does not exist."""
-
-    def get_queryset(self) -> QuerySet[Any]:
-        """Return the rows that may be named here: none outside of a view, which alone knows whose they are."""
-        queryset = cast("QuerySet[Any]", super().get_queryset())
-        return self.context["view"].in_scope(queryset) if self.context.get("tenant") else queryset.none()
-
-    def to_internal_value(self, data: Any) -> Any:
-        """Return the row; what could be no name of one is not there, either."""
-        try:
-            return super().to_internal_value(data)
-        except DjangoValidationError:
-            self.fail("does_not_exist", slug_name=self.slug_field, value=str(data)[:MOST_ECHOED])
 
 
 class TenantRelatedListField(serializers.ListField):

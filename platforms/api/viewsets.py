@@ -97,6 +97,10 @@ class BaseViewSet(IdempotentMixin, ConditionalMixin, viewsets.GenericViewSet):
         """
         return access.get(self.actor, Platform.objects.all(), self.right, code=self.kwargs["platform"])
 
+    def in_scope(self, queryset: QuerySet[M]) -> QuerySet[M]:
+        """Narrow rows of any tenant's model to those that may be acted on, named or filtered by here."""
+        return access.scope(self.actor, queryset, self.right)
+
     def ask_right(self) -> None:
         """Raise what the action raises for somebody without the right, before it has done anything."""
         if "platform" in self.kwargs:
@@ -159,7 +163,7 @@ class ResourceViewSet(BaseViewSet):
 
     def in_scope(self, queryset: QuerySet[M]) -> QuerySet[M]:
         """Narrow rows of any tenant's model to those that may be acted on, named or filtered by here."""
-        return access.scope(self.actor, self.of_tenant(queryset), self.right)
+        return super().in_scope(self.of_tenant(queryset))
 
     def get_queryset(self) -> QuerySet[Any]:
         """Return the rows that may be acted on here."""
