@@ -6,6 +6,8 @@ from datetime import timedelta
 
 import pytest
 from billing.models import Invoice, Plan
+from django.contrib.admin import site as admin_site
+from django.test import RequestFactory
 from django.urls import reverse
 from django.utils import timezone
 
@@ -108,6 +110,28 @@ def test_sidebar__module_off__not_in_it_and_its_pages_are_not_there(world: World
     assert client.get(reverse("admin:app_list", args=["billing"])).status_code == 404
     switch(world, is_enabled=True)
     assert client.get(invoices).status_code == 200
+
+
+def test_admin__on_elsewhere_and_off_on_the_rows_platform__row_is_not_there(world: World) -> None:
+    """To an admin of both: the module's pages are there, the row of the platform where it is off is not."""
+    admin = world.people["admin"]
+    assert isinstance(admin, User)
+    world.foreign.platform.memberships.create(user=admin, role=Membership.Role.ADMIN)
+    switch(world, is_enabled=False)
+    page = admin_site.get_model_admin(Plan)
+    request = RequestFactory().get("/")
+    request.user = admin
+
+    for place, is_there in ((world.foreign, True), (world.own, False)):
+        row = place.rows[Plan]
+        found = [
+            page.has_view_permission(request, row),
+            page.has_change_permission(request, row),
+            page.has_delete_permission(request, row),
+        ]
+        assert found == [is_there] * 3
+        answer = logged_in(admin).get(reverse("admin:billing_plan_change", args=[row.pk]))
+        assert answer.status_code == (200 if is_there else 302)
 
 
 def test_admin__row_made_for_a_platform_whose_module_went_off__nothing_saved(world: World) -> None:
