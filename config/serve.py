@@ -71,7 +71,7 @@ def main(arguments: Sequence[str]) -> int:
     asked = Asked()
     parts = [
         _start("web server", ["runserver", "--noreload", "--skip-checks", address], signal.SIGINT),
-        _start("worker", ["qcluster"], signal.SIGTERM),
+        _start("worker", ["worker"], signal.SIGTERM),
     ]
     try:
         while not asked.times:

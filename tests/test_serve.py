@@ -54,7 +54,7 @@ def test_serve__asked_to_end__ends_both_and_says_zero(both: Serving, number: sig
     assert nothing_is_left(processes)
 
 
-@pytest.mark.parametrize("part", ["runserver", "qcluster"])
+@pytest.mark.parametrize("part", ["runserver", "manage.py worker"])
 def test_serve__one_dies_by_itself__ends_the_other_and_says_one(both: Serving, part: str) -> None:
     serving, processes = both
     # The first of its kind started the others.

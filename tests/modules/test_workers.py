@@ -23,7 +23,7 @@ from tests.fixtures.module_fixtures import Install
 from tests.modules import listening
 from tests.modules.building import enable
 from tests.modules.listening import SOLD, effects, note, post, shop
-from tests.processes import started, wait_for
+from tests.processes import below, running, started, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -107,10 +107,10 @@ def test_task__two_workers_at_once__is_run_once(install: Install, platform: Plat
 # --- Real workers ---------------------------------------------------------------------------------------------------
 
 
-def cluster(folder: Path) -> Any:
+def cluster(folder: Path, workers: int = 1) -> Any:
     """Start workers to whom a delivery is due again a second after they died over it."""
     command = [sys.executable, "-m", "tests.modules.worker_process"]
-    return started(command, LISTENING_FOLDER=str(folder), TASK_BACKOFF_SECONDS="1", TASK_WORKERS="1")
+    return started(command, LISTENING_FOLDER=str(folder), TASK_BACKOFF_SECONDS="1", TASK_WORKERS=str(workers))
 
 
 def entered(folder: Path) -> list[int]:
@@ -175,3 +175,27 @@ def test_worker__killed_in_the_middle_of_a_handler__is_delivered_once_all_the_sa
     assert effects() == ["sold 7"]
     assert list(Delivery.objects.values_list("state", "attempts")) == [("done", 2)]
     assert len(entered(tmp_path)) == 2
+
+
+def test_process__any_of_a_worker_killed_while_it_waits__the_others_go_on(
+    install: Install, platform: Platform, tmp_path: Path
+) -> None:
+    """One of those that wait for work holds the lock of their queue; which one, nobody can say from outside."""
+    install(shop(), post("on_sold_held"))
+    enable(platform, "post")
+    with cluster(tmp_path, workers=2) as main:
+
+        def processes() -> list[int]:
+            """Return those that the sentinel started, which the worker started first."""
+            found = running()
+            return sorted(pid for pid in below(main.pid) if pid in found and found[pid].parent != main.pid)
+
+        for which in range(4):  # two that work, one that fetches, one that notes
+            wait_for(lambda: len(processes()) == 4)
+            before = processes()
+            os.kill(before[which], signal.SIGKILL)
+            wait_for(lambda before=before: len(processes()) == 4 and not set(before) & set(processes()))  # type: ignore[misc]
+            with transaction.atomic():
+                events.emit(SOLD, platform=platform, data={"order": which})
+            wait_for(lambda which=which: f"sold {which}" in effects())  # type: ignore[misc]
+    assert effects() == [f"sold {which}" for which in range(4)]

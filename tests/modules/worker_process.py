@@ -13,7 +13,7 @@ def main() -> int:
     from tests.modules.listening import post, shop
 
     with registry.register_temporarily(shop(), post("on_sold_held")):
-        call_command("qcluster")
+        call_command("worker")
     return 0
 
 
