@@ -13,7 +13,7 @@ from django.db import connection
 from modules import gate
 from platforms import counters
 
-pytest_plugins = ["tests.fixtures.api_fixtures", "tests.fixtures.module_fixtures"]
+pytest_plugins = ["tests.fixtures.api_fixtures", "tests.fixtures.module_fixtures", "tests.fixtures.world_fixtures"]
 
 # Playwright's synchronous API keeps an event loop in the thread of the test, which Django then takes for async code.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
