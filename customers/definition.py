@@ -2,7 +2,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from modules.declarations import EventType, Provider
+from modules.declarations import EventType, Handler, Provider, Schedule
 from modules.definition import Feature, MenuItem, ModuleConfig, ModuleDefinition, Permission
 from modules.registry import registry
 
@@ -79,10 +79,13 @@ registry.register(
             EventType(name="customers.created"),
             EventType(name="customers.updated"),
             EventType(name="customers.merged"),
+            EventType(name="customers.unmerged"),
             EventType(name="customers.erased"),
             EventType(name="customers.import_completed"),
             EventType(name="customers.consent_changed"),
         ),
+        handlers=(Handler(event="customers.import_completed", handler="customers.tasks.find_duplicates_after_import"),),
+        schedules=(Schedule(task="customers.find_duplicates", cron="41 2 * * *"),),
         provides=(
             Provider(port="recipients", provider="customers.contacts.recipients"),
             Provider(port="may_contact", provider="customers.contacts.may_contact"),
