@@ -70,6 +70,13 @@ registry.register(
                 audiences=("staff", "vendor"),
                 page="admin:customers_customer_changelist",
             ),
+            MenuItem(
+                key="customers.duplicates",
+                label="Duplicates",
+                permission="merge",
+                page="admin:customers_duplicatepair_changelist",
+                feature="merge",
+            ),
             MenuItem(key="customers.tags", label="Tags", permission="manage", page="admin:customers_tag_changelist"),
         ),
         admin_router="customers.api.routers.admin_router",
