@@ -86,7 +86,10 @@ def test_put__lines_to_hide__are_gone_for_everybody_and_come_back(as_admin, as_v
         {"success": True, "message": "1 item hidden.", "hidden": ["billing.invoices"]},
     )
     shown = as_admin.get(MENU)
-    assert (shown.json()["items"], shown.json()["hidden"]) == ([CUSTOMERS, DUPLICATES, TAGS, PLANS], ["billing.invoices"])
+    assert (shown.json()["items"], shown.json()["hidden"]) == (
+        [CUSTOMERS, DUPLICATES, TAGS, PLANS],
+        ["billing.invoices"],
+    )
     assert shown["ETag"] == answer["ETag"]
     assert as_viewer.get(MENU).json()["items"] == [CUSTOMERS]
     assert as_vendor.get("/api/v1/vendor/kestrel/brindle/menu/").json()["items"] == [CUSTOMERS | {"path": None}]
