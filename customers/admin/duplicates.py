@@ -34,14 +34,11 @@ class QueueFilter(admin.SimpleListFilter):
         """Return what may be asked for besides."""
         return [("dismissed", "Dismissed"), ("all", "All")]
 
-    def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
-        """Return the choices; without one the list is the queue."""
-        for choice in super().choices(changelist):
-            yield {**choice, "display": "Open"} if choice["display"] == "All" and self._is_first(choice) else choice
-
-    @staticmethod
-    def _is_first(choice: dict[str, Any]) -> bool:
-        return "status=" not in choice["query_string"]
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        """Return the choices; the first, without one, is the queue."""
+        first, *others = super().choices(changelist)
+        yield {**first, "display": "Open"}
+        yield from others
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[DuplicatePair]) -> QuerySet[DuplicatePair]:
         """Narrow."""
@@ -231,7 +228,7 @@ class MergeAdmin(WrittenElsewhereAdmin, ReadOnlyAdmin):
             "kept_url": wording.customer_address(trail.kept),
             "merged_url": wording.customer_address(trail.merged),
             "moves": wording.moves(trail.moves),
-            "taken": [wording.field_name(name) for name in trail.before if name != "status"],
+            "taken": [wording.field_name(name) for name in (*undoing.restored, *undoing.newer) if name != "status"],
             "restored": [wording.field_name(name) for name in undoing.restored],
             "newer": [wording.field_name(name) for name in undoing.newer],
             "blockers": [] if trail.undone_at else undoing.blockers,

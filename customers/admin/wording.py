@@ -26,7 +26,7 @@ def field_name(name: str) -> str:
 
 def moves(counts: Mapping[str, int]) -> list[str]:
     """Return what goes over, as far as there is any."""
-    return [f"{count} {_MOVES[kind][count != 1]}" for kind, count in counts.items() if count]
+    return [f"{count} {words[count != 1]}" for kind, words in _MOVES.items() if (count := counts.get(kind, 0))]
 
 
 def named(one: Customer, other: Customer) -> tuple[str, str]:

@@ -157,8 +157,10 @@ def _undoing(trail: Merge, kept: Customer, merged: Customer) -> Undoing:
     # What the merge wrote is still there in the merged one, which nobody has edited since; of the status it was this.
     written: dict[str, Any] = {name: str(getattr(merged, name)) for name in services.FIELDS}
     written["status"] = Customer.Status.BLOCKED
-    restored = tuple(name for name in trail.before if str(getattr(kept, name)) == written[name])
-    newer = tuple(name for name in trail.before if name not in restored)
+    # In this order: PostgreSQL keeps that of a JSON object's keys no more than their blanks.
+    taken = [name for name in (*services.FIELDS, "status") if name in trail.before]
+    restored = tuple(name for name in taken if str(getattr(kept, name)) == written[name])
+    newer = tuple(name for name in taken if name not in restored)
     stuck = tuple(_stuck(trail, kept, merged))
     first, second = copy(kept), copy(merged)
     for name in restored:
