@@ -16,11 +16,11 @@ unexport DJANGO_SETTINGS_MODULE
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run test test-faults bench-as-of bench-customers check lint types imports migrations deploy schema format lock clean
+.PHONY: help run test test-faults bench-as-of bench-customers bench-duplicates check lint types imports migrations deploy schema format lock clean
 
 help: ## List what can be made
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
-		printf '  make %-15s %s\n' "$$name" "$$text"; \
+		printf '  make %-16s %s\n' "$$name" "$$text"; \
 	done
 
 # --- Use -------------------------------------------------------------------------------------------------------------
@@ -44,6 +44,9 @@ bench-as-of: $(VENV)/.dev ## Measure how a platform of the past is read among 10
 
 bench-customers: $(VENV)/.dev ## Measure how customers are found among a million (minutes)
 	@$(PY) -m tests.postgres -- $(CURDIR)/$(PY) -m benchmarks.customers
+
+bench-duplicates: $(VENV)/.dev ## Measure how duplicates are found among a million customers (minutes)
+	@$(PY) -m tests.postgres -- $(CURDIR)/$(PY) -m benchmarks.duplicates
 
 # --- Work ------------------------------------------------------------------------------------------------------------
 

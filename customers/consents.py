@@ -61,7 +61,7 @@ def give(
     if needs_confirmation and not locked.email:
         message = "This customer has no e-mail address from which it could be confirmed."
         raise ValidationError({"channel": ValidationError(message, code="no_email")})
-    line = _add(locked, channel, purpose, Action.GIVEN, source, document_version, by, needs_confirmation)
+    line = add_line(locked, channel, purpose, Action.GIVEN, source, document_version, by, needs_confirmation)
     if needs_confirmation:
         ports.notify(
             locked.platform,
@@ -78,7 +78,7 @@ def withdraw(
     *, customer: Customer, channel: str, purpose: str, source: str, document_version: str = "", by: Actor | None = None
 ) -> ConsentRecord:
     """Write down that the customer does not agree, any more or at all. Raises as `give` does."""
-    return _add(lock_open(customer), channel, purpose, Action.WITHDRAWN, source, document_version, by)
+    return add_line(lock_open(customer), channel, purpose, Action.WITHDRAWN, source, document_version, by)
 
 
 def confirmation_token(line: ConsentRecord, customer: Customer) -> str:
@@ -107,19 +107,10 @@ def confirm(*, platform: Platform, token: str) -> ConsentRecord:
         return line
     if line.pk != given.pk:
         raise refusal
-    return _add(customer, given.channel, given.purpose, Action.CONFIRMED, "mailbox", given.document_version, None)
+    return add_line(customer, given.channel, given.purpose, Action.CONFIRMED, "mailbox", given.document_version, None)
 
 
-def _newest_line(customer: Customer, channel: str, purpose: str) -> ConsentRecord | None:
-    lines = ConsentRecord.objects.filter(customer=customer, channel=channel, purpose=purpose)
-    return lines.order_by("-at").first()
-
-
-def _mailbox(customer: Customer) -> str:
-    return salted_hmac(_SALT, customer.email_key, algorithm="sha256").hexdigest()[:32]
-
-
-def _add(
+def add_line(
     customer: Customer,
     channel: str,
     purpose: str,
@@ -129,7 +120,11 @@ def _add(
     by: Actor | None,
     needs_confirmation: bool = False,
 ) -> ConsentRecord:
-    """Add a line, later than any before it whatever the clock says. The caller holds the customer's lock."""
+    """Add a line as it is, later than any before it whatever the clock says. The caller holds the customer's lock.
+
+    For what nobody says just now, as when two customers become one; whoever says something does so by `give` and
+    `withdraw`. Raises ValidationError.
+    """
     before = _newest_line(customer, channel, purpose)
     now = timezone.now()
     line = ConsentRecord(
@@ -150,3 +145,12 @@ def _add(
     record(customer, CustomerEvent.Kind.CONSENT, by, **data)
     tell(CHANGED, customer, by, {**data, "counts": line.counts})
     return line
+
+
+def _newest_line(customer: Customer, channel: str, purpose: str) -> ConsentRecord | None:
+    lines = ConsentRecord.objects.filter(customer=customer, channel=channel, purpose=purpose)
+    return lines.order_by("-at").first()
+
+
+def _mailbox(customer: Customer) -> str:
+    return salted_hmac(_SALT, customer.email_key, algorithm="sha256").hexdigest()[:32]

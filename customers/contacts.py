@@ -13,12 +13,14 @@ from platforms.models import Platform
 def recipients(*, platform: Platform, selector: Selector) -> Sequence[Recipient]:
     """Return who is meant, each mailbox once: customers of the platform who have one, then addresses by themselves.
 
-    An id that is nobody's here, or of somebody who was merged or erased, is nobody. One query.
+    Who was merged is the one they were merged into. An id that is nobody's here, or of somebody who was erased, is
+    nobody. One query.
     """
-    people = Customer.objects.open().filter(platform=platform, pk__in=_ids(selector.people)).exclude(email="")
+    people = sorted(_people(platform, selector.people), key=lambda person: (person.created_at, person.pk))
     found = {
         person.email_key: Recipient(address=person.email, person=str(person.pk), locale=person.locale)
-        for person in people.order_by("created_at", "pk")
+        for person in people
+        if person.email
     }
     for address in selector.addresses:
         found.setdefault(email_key(address), Recipient(address=address))
@@ -29,15 +31,23 @@ def may_contact(*, platform: Platform, person: str, channel: str, purpose: str) 
     """Whether a customer may be written to on this channel for this purpose.
 
     Marketing needs a consent that counts, and nobody who is blocked gets it. What has to be told them anyway, an order
-    say, needs none. Who is not a customer here, or was merged or erased, is not written to.
+    say, needs none. Of who was merged it is asked as of the one they were merged into. Who is not a customer here, or
+    was erased, is not written to.
     """
-    customer = Customer.objects.open().filter(platform=platform, pk__in=_ids([person])).first()
+    customer = next(iter(_people(platform, [person])), None)
     if customer is None:
         return False
     if purpose != MARKETING:
         return True
     is_active = customer.status == Customer.Status.ACTIVE
     return is_active and consents.is_given(customer=customer, channel=channel, purpose=purpose)
+
+
+def _people(platform: Platform, texts: Iterable[str]) -> list[Customer]:
+    """Return the customers whom these ids mean, as far as they are open: who was merged is somebody else by now."""
+    named = Customer.objects.filter(platform=platform, pk__in=_ids(texts)).select_related("merged_into")
+    meant = [customer.merged_into or customer for customer in named]
+    return [customer for customer in meant if customer.is_open]
 
 
 def _ids(texts: Iterable[str]) -> list[uuid.UUID]:

@@ -2,7 +2,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from modules.declarations import EventType, Provider
+from modules.declarations import EventType, Handler, Provider, Schedule
 from modules.definition import Feature, MenuItem, ModuleConfig, ModuleDefinition, Permission
 from modules.registry import registry
 
@@ -70,6 +70,13 @@ registry.register(
                 audiences=("staff", "vendor"),
                 page="admin:customers_customer_changelist",
             ),
+            MenuItem(
+                key="customers.duplicates",
+                label="Duplicates",
+                permission="merge",
+                page="admin:customers_duplicatepair_changelist",
+                feature="merge",
+            ),
             MenuItem(key="customers.tags", label="Tags", permission="manage", page="admin:customers_tag_changelist"),
         ),
         admin_router="customers.api.routers.admin_router",
@@ -79,10 +86,13 @@ registry.register(
             EventType(name="customers.created"),
             EventType(name="customers.updated"),
             EventType(name="customers.merged"),
+            EventType(name="customers.unmerged"),
             EventType(name="customers.erased"),
             EventType(name="customers.import_completed"),
             EventType(name="customers.consent_changed"),
         ),
+        handlers=(Handler(event="customers.import_completed", handler="customers.tasks.find_duplicates_after_import"),),
+        schedules=(Schedule(task="customers.find_duplicates", cron="41 2 * * *"),),
         provides=(
             Provider(port="recipients", provider="customers.contacts.recipients"),
             Provider(port="may_contact", provider="customers.contacts.may_contact"),

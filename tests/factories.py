@@ -9,8 +9,8 @@ from django.utils import timezone
 from factory.declarations import LazyAttribute, LazyFunction, Maybe, SelfAttribute, Sequence, SubFactory
 from factory.django import DjangoModelFactory
 
-from customers import consents, services
-from customers.models import Address, ConsentRecord, Customer, CustomerEvent, Note, Tag
+from customers import consents, merging, services
+from customers.models import Address, ConsentRecord, Customer, CustomerEvent, DuplicatePair, Merge, Note, Tag
 from platforms.models import ApiToken, Membership, Platform, User, Vendor
 
 
@@ -217,3 +217,34 @@ class CustomerEventFactory(DjangoModelFactory[CustomerEvent]):
 
     class Meta:
         model = CustomerEvent
+
+
+class DuplicatePairFactory(DjangoModelFactory[DuplicatePair]):
+    """Two customers with one phone number, on a platform of their own."""
+
+    platform = SubFactory(PlatformFactory)
+    same_phone = True
+    strength = 2
+
+    class Meta:
+        model = DuplicatePair
+
+    @classmethod
+    def _create(cls, model_class: type[DuplicatePair], *args: Any, **kwargs: Any) -> DuplicatePair:
+        made = CustomerFactory.create_batch(2, platform=kwargs["platform"], phone="+493023125999")
+        a, b = sorted(made, key=lambda customer: customer.pk)
+        return model_class.objects.create(**{"a": a, "b": b, **kwargs})
+
+
+class MergeFactory(DjangoModelFactory[Merge]):
+    """A merge of two customers of a platform of its own, made by the service."""
+
+    platform = SubFactory(PlatformFactory)
+
+    class Meta:
+        model = Merge
+
+    @classmethod
+    def _create(cls, model_class: type[Merge], *args: Any, **kwargs: Any) -> Merge:
+        kept, merged = CustomerFactory.create_batch(2, platform=kwargs.pop("platform"))
+        return merging.merge(**{"kept": kept, "merged": merged, **kwargs})

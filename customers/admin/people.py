@@ -6,10 +6,13 @@ from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.forms import BaseModelFormSet, ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 
 from customers import consents, selectors, services
+from customers.admin import wording
 from customers.admin.forms import AddressForm, CustomerForm
+from customers.admin.merge_pages import MergePages
 from customers.models import Address, Customer, Note, Tag
 from modules.admin.bases import ModuleInline, ModuleModelAdmin
 from platforms.access import Actor, Right
@@ -130,6 +133,13 @@ class CustomerAdmin(ModuleModelAdmin):
         """Refuse: there is no such page."""
         return HttpResponseNotAllowed([])
 
+    # --- addresses -------------------------------------------------------------------------------------------------
+
+    def get_urls(self) -> list[URLPattern]:
+        """Put the page where two become one before Django's own, which are about a customer's key."""
+        page = self.admin_site.admin_view(MergePages(self).merge)
+        return [path("merge/", page, name="customers_customer_merge"), *super().get_urls()]
+
     # --- one customer ----------------------------------------------------------------------------------------------
 
     def get_fieldsets(self, request: HttpRequest, obj: Customer | None = None) -> list[Any]:
@@ -176,6 +186,8 @@ class CustomerAdmin(ModuleModelAdmin):
             context["consents"] = consents.newest(ledger)
             context["ledger"] = ledger
             context["events"] = obj.events.order_by("-at")[:_SHOWN]
+            context["merge_url"] = wording.merge_address(obj)
+            context["kept_url"] = wording.customer_address(obj.merged_into) if obj.merged_into else ""
         # Beside "Save" there is no "Delete": that page is not there.
         return super().render_change_form(request, {**context, "show_delete": False}, add, change, form_url, obj)
 

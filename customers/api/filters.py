@@ -1,9 +1,20 @@
 """How customers and what hangs on them are found in the API."""
 
 import django_filters
+from django.db.models import Q, QuerySet
 
 from customers import selectors
-from customers.models import Address, ConsentRecord, Customer, CustomerEvent, CustomerQuerySet, Note, Tag
+from customers.models import (
+    Address,
+    ConsentRecord,
+    Customer,
+    CustomerEvent,
+    CustomerQuerySet,
+    DuplicatePair,
+    Merge,
+    Note,
+    Tag,
+)
 from modules.api.filters import MomentFilter
 from platforms.api.filters import TenantChoiceFilter
 from platforms.models import Vendor
@@ -72,3 +83,37 @@ class TimelineFilter(OfCustomerFilter):
     class Meta:
         model = CustomerEvent
         fields = ["kind"]
+
+
+class DuplicatePairFilter(django_filters.FilterSet):
+    """By status, what the two share, and customer."""
+
+    why = django_filters.ChoiceFilter(
+        choices=[(word, word) for word in DuplicatePair.WEIGHTS], method="filter_why", help_text="What they share."
+    )
+    customer = TenantChoiceFilter(
+        queryset=Customer.objects.all(), method="filter_customer", help_text="The id of either of the two."
+    )
+
+    class Meta:
+        model = DuplicatePair
+        fields = ["status"]
+
+    def filter_why(self, queryset: QuerySet[DuplicatePair], name: str, value: str) -> QuerySet[DuplicatePair]:
+        """Narrow to those who share this."""
+        return queryset.filter(**{f"same_{value}": True})
+
+    def filter_customer(self, queryset: QuerySet[DuplicatePair], name: str, value: Customer) -> QuerySet[DuplicatePair]:
+        """Narrow to the pairs of one customer."""
+        return queryset.filter(Q(a=value) | Q(b=value))
+
+
+class MergeFilter(django_filters.FilterSet):
+    """By either of the two."""
+
+    kept = TenantChoiceFilter(queryset=Customer.objects.all(), help_text="The id of the customer who was kept.")
+    merged = TenantChoiceFilter(queryset=Customer.objects.all(), help_text="The id of the customer who was merged.")
+
+    class Meta:
+        model = Merge
+        fields: list[str] = []

@@ -1,6 +1,12 @@
 """Where the API of customers is served, in each of the three trees."""
 
 from customers.api.viewsets.consents import ConfirmConsentViewSet, ConsentViewSet
+from customers.api.viewsets.duplicates import (
+    DuplicatePairViewSet,
+    MergeTrailViewSet,
+    MergeViewSet,
+    ScanViewSet,
+)
 from customers.api.viewsets.people import (
     AddressViewSet,
     CustomerViewSet,
@@ -18,6 +24,10 @@ admin_router.register("tags", TagViewSet)
 admin_router.register("notes", NoteViewSet)
 admin_router.register("consents", ConsentViewSet, basename="consent")
 admin_router.register("timeline", TimelineViewSet, basename="timeline")
+admin_router.register("duplicates/scan", ScanViewSet, basename="duplicate-scan")
+admin_router.register("duplicates", DuplicatePairViewSet)
+admin_router.register("merge", MergeViewSet, basename="merging")
+admin_router.register("merges", MergeTrailViewSet)
 
 vendor_router = ModuleRouter()
 vendor_router.register("customers", VendorCustomerViewSet)

@@ -144,7 +144,8 @@ class _Telling:
             id=self._id(),
             platform=self.platform,
             email=f"customer-{number + 1}@{self.platform.code}.example" if chance.random() < 0.92 else "",
-            phone=country.phone.format(chance.randrange(100)) if chance.random() < 0.6 else "",
+            # Nobody shares one: who may be the same person twice is planted below.
+            phone=country.phone.format(number) if chance.random() < 0.6 else "",
             first_name=chance.choice(country.first_names),
             last_name=chance.choice(country.last_names),
             locale=country.locale,

@@ -1,6 +1,7 @@
 """The tables of customers."""
 
 from customers.models.consents import ConsentRecord
+from customers.models.duplicates import DuplicatePair, Merge
 from customers.models.events import CustomerEvent
 from customers.models.people import (
     MAX_EMAIL,
@@ -23,6 +24,8 @@ __all__ = [
     "CustomerEvent",
     "CustomerQuerySet",
     "CustomerVendor",
+    "DuplicatePair",
+    "Merge",
     "Note",
     "OfCustomer",
     "Tag",

@@ -95,7 +95,7 @@ class Customer(models.Model):
         help_text="What another system calls this customer.",
     )
     merged_into = models.ForeignKey(
-        "self", on_delete=models.PROTECT, related_name="+", null=True, blank=True, editable=False
+        "self", on_delete=models.RESTRICT, related_name="+", null=True, blank=True, editable=False
     )
     tags = models.ManyToManyField(Tag, related_name="customers", blank=True)
     vendors = models.ManyToManyField(Vendor, through="CustomerVendor", related_name="+")

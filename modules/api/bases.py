@@ -36,10 +36,19 @@ class ModuleDisabled(exceptions.PermissionDenied):
 
 
 class ModuleRouter(SimpleRouter):
-    """The routes of a module, in one of the three trees. Rows are named by their UUID, if the viewset says no other."""
+    """The routes of a module, in one of the three trees. Rows are named by their UUID, if the viewset says no other.
+
+    A viewset that takes a POST for an action of its own, and makes no rows, says so: `not_offered = {"create"}`.
+    """
 
     def __init__(self) -> None:
         super().__init__(use_regex_path=False)
+
+    def get_method_map(self, viewset: Any, method_map: Mapping[str, str]) -> dict[str, str]:
+        """Return which action answers which method, without those that the viewset does not offer."""
+        not_offered = getattr(viewset, "not_offered", ())
+        bound = super().get_method_map(viewset, method_map)
+        return {method: name for method, name in bound.items() if name not in not_offered}
 
 
 class GateMixin:

@@ -79,9 +79,19 @@ MODELS = {
     "modules.taskrun": Pages(OPERATOR, NOBODY, NOBODY, NOBODY),
     "modules.platformmodule": Pages(READERS, NOBODY, NOBODY, NOBODY),
     "customers.customer": Pages(READERS, STAFF, STAFF, NOBODY),
+    "customers.duplicatepair": Pages(READERS, NOBODY, NOBODY, NOBODY),
+    "customers.merge": Pages(READERS, NOBODY, NOBODY, NOBODY),
 }
 # What is never edited here has no log of edits either.
-READ_ONLY = {"modules.module", "modules.change", "modules.event", "modules.delivery", "modules.taskrun"}
+READ_ONLY = {
+    "modules.module",
+    "modules.change",
+    "modules.event",
+    "modules.delivery",
+    "modules.taskrun",
+    "customers.duplicatepair",
+    "customers.merge",
+}
 # A module's pages, unless it stands above.
 OF_A_MODULE = Pages(READERS, STAFF, STAFF, STAFF)
 # Pages of ours beside Django's five, about a platform and a module: who sees them on their own platform.
@@ -97,6 +107,7 @@ SPECIAL = {
     "modules_change_moment": READERS,
     "modules_change_compare": READERS,
     "modules_change_back": STAFF,
+    "customers_customer_merge": READERS,  # leads to the list of customers, if it does not say whom to keep
     "auth_user_password_change": OPERATOR,
     "platforms_user_reset_second_factor": OPERATOR,
 }
@@ -171,7 +182,8 @@ def is_let_in(world: World, route: Route, seen: set[str], who: str, situation: s
         return False
     if who != "superuser" and situation == "foreign" and set(route.words) & {"platform", "object_id"}:
         return found is not None and found[0]._meta.label_lower == "modules.module"
-    if situation == "off" and found and found[0]._meta.app_label in registry:
+    app = found[0]._meta.app_label if found else route.name.removeprefix("admin:").partition("_")[0]
+    if situation == "off" and app in registry:
         # Superusers see other platforms, on which it is on; of this one they see nothing.
         return who == "superuser" and "object_id" not in route.words
     return True

@@ -20,7 +20,9 @@ from tests.factories import (
     ApiTokenFactory,
     ConsentFactory,
     CustomerFactory,
+    DuplicatePairFactory,
     MembershipFactory,
+    MergeFactory,
     NoteFactory,
     PaymentFactory,
     PlanFactory,
@@ -294,6 +296,11 @@ def test_pages_of_customers__operator__nothing_to_say(open_page: OpenPage, story
     ]
     addresses[0] += "?q=Ma"
     addresses += [reverse("admin:customers_customer_change", args=[one.pk]) for one in (customer, closed)]
+    pair, merge = DuplicatePairFactory(platform=kestrel), MergeFactory(platform=kestrel)
+    addresses += [reverse(f"admin:customers_{model}_changelist") for model in ("duplicatepair", "merge")]
+    addresses += [reverse("admin:customers_duplicatepair_change", args=[pair.pk])]
+    addresses += [reverse("admin:customers_merge_change", args=[merge.pk])]
+    addresses += [reverse("admin:customers_customer_merge") + f"?kept={customer.pk}{more}" for more in ("", "&other=x")]
 
     assert [line for address in addresses for line in complaints_of(page, address)] == []
 

@@ -6,10 +6,18 @@ from contextlib import AbstractContextManager, contextmanager
 import pytest
 from django.apps import apps
 
+from customers import services
 from customers.models import Customer
 from modules.models import Event
 from platforms.models import Platform, Vendor
-from tests.factories import CustomerFactory
+from tests.factories import (
+    AddressFactory,
+    ConsentFactory,
+    CustomerFactory,
+    NoteFactory,
+    TagFactory,
+    VendorFactory,
+)
 from tests.modules.building import enable
 
 Untouched = Callable[[], AbstractContextManager[None]]
@@ -30,6 +38,33 @@ def maelle(shop: Platform, brindle: Vendor) -> Customer:
     customer = CustomerFactory.create(
         vendor=brindle, email="Maelle@Example.com", first_name="Maëlle", last_name="Dubois", external_ref="C-1"
     )
+    Event.objects.all().delete()
+    return customer
+
+
+@pytest.fixture
+def double(maelle: Customer, brindle: Vendor) -> Customer:
+    """Maëlle once more, with something of everything, some of which she has already."""
+    platform = maelle.platform
+    gold, silver = (TagFactory(platform=platform, name=name, key=name.lower()) for name in ("Gold", "Silver"))
+    services.update_customer(customer=maelle, values={"tags": [gold]})
+    AddressFactory(customer=maelle, is_default=True)
+    customer = CustomerFactory.create(
+        platform=platform,
+        email="m.dubois@example.com",
+        phone="+493023125042",
+        first_name="M.",
+        last_name="Dubois",
+        locale="fr",
+        external_ref="C-2",
+        tags=[gold, silver],
+        vendors=[brindle, VendorFactory(platform=platform, code="fernhill")],
+    )
+    AddressFactory(customer=customer)
+    AddressFactory(customer=customer, is_default=True, line1="1 quai de la Fosse", city="Nantes")
+    AddressFactory(customer=customer, is_default=True, kind="billing")
+    NoteFactory(customer=customer, vendor=brindle)
+    ConsentFactory(customer=customer)
     Event.objects.all().delete()
     return customer
 

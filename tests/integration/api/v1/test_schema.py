@@ -12,7 +12,9 @@ from tests.factories import (
     AddressFactory,
     ConsentFactory,
     CustomerFactory,
+    DuplicatePairFactory,
     MembershipFactory,
+    MergeFactory,
     NoteFactory,
     PaymentFactory,
     PlanFactory,
@@ -27,6 +29,8 @@ BILLING = "platforms/{platform}/billing/"
 CUSTOMERS = "platforms/{platform}/customers/"
 LISTS = {
     f"{CUSTOMERS}customers/",
+    f"{CUSTOMERS}duplicates/",
+    f"{CUSTOMERS}merges/",
     f"{CUSTOMERS}addresses/",
     f"{CUSTOMERS}tags/",
     f"{CUSTOMERS}notes/",
@@ -99,6 +103,8 @@ def test_schema__every_answer_to_a_reader__is_as_described(
     ids |= {"customers": customer.pk, "timeline": customer.events.get().pk}
     ids |= {"tags": TagFactory(platform=kestrel_on).pk, "addresses": AddressFactory(customer=customer).pk}
     ids |= {"notes": NoteFactory(customer=customer).pk, "consents": ConsentFactory(customer=customer).pk}
+    ids |= {"duplicates": DuplicatePairFactory.create_batch(2, platform=kestrel_on)[0].pk}
+    ids |= {"merges": MergeFactory.create_batch(2, platform=kestrel_on)[0].pk}
     seen = set()
     for path, operations in document["paths"].items():
         if not path.startswith(ADMIN) or "get" not in operations:

@@ -1,0 +1,60 @@
+"""How duplicates and merges are put to people, and the addresses that lead to them."""
+
+from collections.abc import Mapping
+
+from django.urls import reverse
+from django.utils.http import urlencode
+
+from customers.models import Customer, DuplicatePair, Merge
+
+WHY = {"email": "Mailbox", "phone": "Phone", "name": "Name"}
+_MOVES = {
+    "vendors": ("vendor", "vendors"),
+    "tags": ("tag", "tags"),
+    "addresses": ("address", "addresses"),
+    "notes": ("note", "notes"),
+    "timeline": ("line of the timeline", "lines of the timeline"),
+    "customers": ("customer who was merged before", "customers who were merged before"),
+    "consents": ("line added to the consents", "lines added to the consents"),
+}
+
+
+def field_name(name: str) -> str:
+    """Return what a customer's field is called."""
+    return str(Customer._meta.get_field(name).verbose_name)  # type: ignore[union-attr]
+
+
+def moves(counts: Mapping[str, int]) -> list[str]:
+    """Return what goes over, as far as there is any."""
+    return [f"{count} {words[count != 1]}" for kind, words in _MOVES.items() if (count := counts.get(kind, 0))]
+
+
+def named(one: Customer, other: Customer) -> tuple[str, str]:
+    """Return what to call two customers: where that is the same, with what tells them apart."""
+    names = (str(one), str(other))
+    if names[0] != names[1]:
+        return names
+    details = [customer.email or customer.external_ref or str(customer.phone) for customer in (one, other)]
+    first, second = (f"{name} ({detail})" if detail else name for name, detail in zip(names, details, strict=True))
+    return first, second
+
+
+def apart(pair: DuplicatePair) -> tuple[str, str]:
+    """Return what to call the two of a pair."""
+    return named(pair.a, pair.b)
+
+
+def merged_and_kept(trail: Merge) -> tuple[str, str]:
+    """Return what to call the two of a merge."""
+    return named(trail.merged, trail.kept)
+
+
+def customer_address(customer: Customer) -> str:
+    """Return the address of a customer's page."""
+    return reverse("admin:customers_customer_change", args=[customer.pk])
+
+
+def merge_address(kept: Customer, other: Customer | None = None) -> str:
+    """Return the address where two customers are compared, or where the other one is asked for."""
+    query = {"kept": str(kept.pk)} | ({"other": str(other.pk)} if other is not None else {})
+    return f"{reverse('admin:customers_customer_merge')}?{urlencode(query)}"

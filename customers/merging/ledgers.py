@@ -1,0 +1,106 @@
+"""What becomes of consents when two ledgers become one: the stricter wins, and no withdrawal is lost.
+
+Lines are never moved: those of the merged customer stay as the proof that they are. Where the kept customer's newest
+line would say something else than both ledgers together, one line is added to it, with the source `merge`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from customers import consents
+from customers.models import ConsentRecord, Customer
+from platforms.access import Actor
+
+MERGED, UNDONE = "merge", "merge undone"
+
+Action, Channel = ConsentRecord.Action, ConsentRecord.Channel
+# What a consent of the channel was given for. Post goes to addresses, which all move.
+_REACHED_BY = {Channel.EMAIL: "email_key", Channel.SMS: "phone", Channel.PHONE: "phone"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How one channel and purpose stands on both sides, and what has to be added to the kept one's ledger, if any."""
+
+    channel: str
+    purpose: str
+    kept: ConsentRecord | None
+    merged: ConsentRecord | None
+    adds: ConsentRecord.Action | None
+    document_version: str = ""
+
+    @property
+    def counts(self) -> bool:
+        """Whether one may rely on it after the merge."""
+        if self.adds is not None:
+            return self.adds != Action.WITHDRAWN
+        return self.kept is not None and self.kept.counts
+
+
+def outcomes(kept: Customer, merged: Customer, result: Customer) -> tuple[Outcome, ...]:
+    """Return how each channel and purpose of which either side said something stands after the merge. Two queries.
+
+    result: the kept customer as it will be. It counts where nobody withdrew, and somebody agreed whose mailbox or
+    number the result has: a consent was given for an address, and does not go over to another one.
+    """
+    sides = [_newest(customer) for customer in (kept, merged)]
+    found = []
+    for channel, purpose in sorted({*sides[0], *sides[1]}):
+        lines = [side.get((channel, purpose)) for side in sides]
+        owners = [_owns(customer, result, channel) for customer in (kept, merged)]
+        found.append(_outcome(channel, purpose, lines, owners))
+    return tuple(found)
+
+
+def add(kept: Customer, found: Iterable[Outcome], by: Actor | None) -> list[dict[str, Any]]:
+    """Add what has to be added to the kept one's ledger; return the lines, each with the one that stood before it."""
+    added = []
+    for outcome in found:
+        if outcome.adds is None:
+            continue
+        line = consents.add_line(
+            kept, outcome.channel, outcome.purpose, outcome.adds, MERGED, outcome.document_version, by
+        )
+        added.append({"line": str(line.pk), "before": str(outcome.kept.pk) if outcome.kept else None})
+    return added
+
+
+def put_back(kept: Customer, added: Iterable[dict[str, Any]], by: Actor | None) -> None:
+    """Have the kept one's ledger answer as before the merge, by further lines.
+
+    Where somebody said something since, that stands. What had not counted before does not count again.
+    """
+    now = _newest(kept)
+    for step in added:
+        keys = [key for key in (step["line"], step["before"]) if key]
+        lines = {str(line.pk): line for line in ConsentRecord.objects.filter(pk__in=keys)}
+        line, before = lines[step["line"]], lines.get(step["before"])
+        counted = before is not None and before.counts
+        if now[line.channel, line.purpose].pk != line.pk or line.counts == counted:
+            continue
+        action, version = (before.action, before.document_version) if before and counted else (Action.WITHDRAWN, "")
+        consents.add_line(kept, line.channel, line.purpose, Action(action), UNDONE, version, by)
+
+
+def _newest(customer: Customer) -> dict[tuple[str, str], ConsentRecord]:
+    lines = ConsentRecord.objects.filter(customer=customer)
+    return {(line.channel, line.purpose): line for line in consents.newest(lines)}
+
+
+def _owns(customer: Customer, result: Customer, channel: str) -> bool:
+    field = _REACHED_BY.get(Channel(channel))
+    return field is None or getattr(customer, field) == getattr(result, field)
+
+
+def _outcome(channel: str, purpose: str, lines: list[ConsentRecord | None], owners: list[bool]) -> Outcome:
+    kept, merged = lines
+    withdrawn = any(line is not None and line.action == Action.WITHDRAWN for line in lines)
+    agreed = [line for line, owns in zip(lines, owners, strict=True) if line is not None and line.counts and owns]
+    adds, version = None, ""
+    if agreed and not withdrawn:
+        if kept is None or not kept.counts:
+            adds, version = Action(agreed[0].action), agreed[0].document_version
+    elif (kept is not None and kept.counts) or (withdrawn and (kept is None or kept.action != Action.WITHDRAWN)):
+        adds = Action.WITHDRAWN
+    return Outcome(channel=channel, purpose=purpose, kept=kept, merged=merged, adds=adds, document_version=version)
