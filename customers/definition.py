@@ -86,6 +86,8 @@ registry.register(
         provides=(
             Provider(port="recipients", provider="customers.contacts.recipients"),
             Provider(port="may_contact", provider="customers.contacts.may_contact"),
+            Provider(port="personal_data.export", provider="customers.personal_data.export"),
+            Provider(port="personal_data.erase", provider="customers.personal_data.erase"),
         ),
     )
 )
