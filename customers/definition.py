@@ -2,7 +2,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from modules.declarations import EventType, Provider
+from modules.declarations import EventType, Provider, Schedule
 from modules.definition import Feature, MenuItem, ModuleConfig, ModuleDefinition, Permission
 from modules.registry import registry
 
@@ -70,6 +70,12 @@ registry.register(
                 audiences=("staff", "vendor"),
                 page="admin:customers_customer_changelist",
             ),
+            MenuItem(
+                key="customers.privacy",
+                label="Privacy requests",
+                feature="privacy",
+                page="admin:customers_privacyrequest_changelist",
+            ),
             MenuItem(key="customers.tags", label="Tags", permission="manage", page="admin:customers_tag_changelist"),
         ),
         admin_router="customers.api.routers.admin_router",
@@ -83,7 +89,12 @@ registry.register(
             EventType(name="customers.import_completed"),
             EventType(name="customers.consent_changed"),
         ),
+        schedules=(
+            Schedule(task="customers.erase_due", cron="23 * * * *", each_platform=False),
+            Schedule(task="customers.give_notice", cron="41 2 * * *"),
+        ),
         provides=(
+            Provider(port="health", provider="customers.health.findings"),
             Provider(port="recipients", provider="customers.contacts.recipients"),
             Provider(port="may_contact", provider="customers.contacts.may_contact"),
             Provider(port="personal_data.export", provider="customers.personal_data.export"),

@@ -5,7 +5,7 @@ the law wants the proof that somebody agreed, and it holds channel, purpose, sou
 labels: those are staff and tokens, never the customer.
 """
 
-from customers.models import Address, ConsentRecord, Customer, CustomerEvent, CustomerVendor, Note, Tag
+from customers.models import Address, ConsentRecord, Customer, CustomerEvent, CustomerVendor, Note, PrivacyRequest, Tag
 from modules.personal_data import (
     BLANKED,
     DELETED,
@@ -62,6 +62,16 @@ MAP = PersonalDataMap(
                 **each(NOT_PERSONAL, "id", "platform", "customer", "actor_label"),
                 **each(EXPORTED, "kind", "at"),
                 "data": BLANKED,
+            },
+        ),
+        Holding(
+            model=PrivacyRequest,
+            customer="customer",
+            fields={
+                **each(NOT_PERSONAL, "id", "platform", "customer", "actor_label", "held_by_label", "report"),
+                **each(EXPORTED, "kind", "status", "source", "created_at", "due_at", "not_before"),
+                **each(EXPORTED, "held_at", "done_at"),
+                **each(BLANKED, "reason", "hold_reason"),
             },
         ),
         Holding(

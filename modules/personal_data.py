@@ -29,6 +29,17 @@ from platforms.models import Platform
 _PART = "personal_data"
 
 
+class PlainEncoder(DjangoJSONEncoder):
+    """Says values of any column in JSON: phone numbers and their like as text."""
+
+    def default(self, o: Any) -> Any:
+        """Return what JSON can say of it."""
+        try:
+            return super().default(o)
+        except TypeError:
+            return str(o)
+
+
 class Erasure(StrEnum):
     """What becomes of a column when the person is erased."""
 
@@ -127,7 +138,7 @@ class Holding:
         """Return the exported columns of the person's rows, as JSON has them."""
         names = {name: how.told_as or name for name, how in self.fields.items() if how.is_exported}
         found = self.rows(platform, person).values_list(*names.values())
-        return json.loads(json.dumps([dict(zip(names, row, strict=True)) for row in found], cls=DjangoJSONEncoder))
+        return json.loads(json.dumps([dict(zip(names, row, strict=True)) for row in found], cls=PlainEncoder))
 
     def blanks(self) -> dict[str, Any]:
         """Return what the columns that are blanked or replaced say once the person is erased."""

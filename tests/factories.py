@@ -9,8 +9,8 @@ from django.utils import timezone
 from factory.declarations import LazyAttribute, LazyFunction, Maybe, SelfAttribute, Sequence, SubFactory
 from factory.django import DjangoModelFactory
 
-from customers import consents, services
-from customers.models import Address, ConsentRecord, Customer, CustomerEvent, Note, Tag
+from customers import consents, privacy, services
+from customers.models import Address, ConsentRecord, Customer, CustomerEvent, Note, PrivacyRequest, Tag
 from platforms.models import ApiToken, Membership, Platform, User, Vendor
 
 
@@ -217,3 +217,19 @@ class CustomerEventFactory(DjangoModelFactory[CustomerEvent]):
 
     class Meta:
         model = CustomerEvent
+
+
+class PrivacyRequestFactory(DjangoModelFactory[PrivacyRequest]):
+    """A customer of its own who wants to be forgotten; with `kind` export, to have their data."""
+
+    customer = SubFactory(CustomerFactory)
+    kind = PrivacyRequest.Kind.ERASURE
+    source = PrivacyRequest.Source.EMAIL
+
+    class Meta:
+        model = PrivacyRequest
+
+    @classmethod
+    def _create(cls, model_class: type[PrivacyRequest], *args: Any, **kwargs: Any) -> PrivacyRequest:
+        is_erasure = kwargs.pop("kind") == PrivacyRequest.Kind.ERASURE
+        return (privacy.request_erasure if is_erasure else privacy.request_export)(**kwargs)

@@ -13,6 +13,7 @@ from customers.models.people import (
     OfCustomer,
     Tag,
 )
+from customers.models.privacy import PrivacyRequest, PrivacyRequestQuerySet
 
 __all__ = [
     "MAX_EMAIL",
@@ -25,5 +26,7 @@ __all__ = [
     "CustomerVendor",
     "Note",
     "OfCustomer",
+    "PrivacyRequest",
+    "PrivacyRequestQuerySet",
     "Tag",
 ]
