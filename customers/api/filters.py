@@ -3,9 +3,19 @@
 import django_filters
 
 from customers import selectors
-from customers.models import Address, ConsentRecord, Customer, CustomerEvent, CustomerQuerySet, Note, Tag
+from customers.models import (
+    Address,
+    ConsentRecord,
+    Customer,
+    CustomerEvent,
+    CustomerQuerySet,
+    Note,
+    PrivacyRequest,
+    PrivacyRequestQuerySet,
+    Tag,
+)
 from modules.api.filters import MomentFilter
-from platforms.api.filters import TenantChoiceFilter
+from platforms.api.filters import StrictBooleanFilter, TenantChoiceFilter
 from platforms.models import Vendor
 
 
@@ -72,3 +82,19 @@ class TimelineFilter(OfCustomerFilter):
     class Meta:
         model = CustomerEvent
         fields = ["kind"]
+
+
+class PrivacyRequestFilter(OfCustomerFilter):
+    """By customer, kind, status, source, and when it is or was due."""
+
+    is_overdue = StrictBooleanFilter(method="filter_is_overdue", help_text="Open, and should have been done by now.")
+    due_before = MomentFilter(field_name="due_at", lookup_expr="lt", help_text="Before this time.")
+
+    class Meta:
+        model = PrivacyRequest
+        fields = ["kind", "status", "source"]
+
+    def filter_is_overdue(self, queryset: PrivacyRequestQuerySet, name: str, value: bool) -> PrivacyRequestQuerySet:
+        """Narrow to what is overdue, or is not."""
+        overdue = PrivacyRequest.objects.overdue()
+        return queryset.filter(pk__in=overdue) if value else queryset.exclude(pk__in=overdue)
