@@ -79,6 +79,7 @@ MODELS = {
     "modules.taskrun": Pages(OPERATOR, NOBODY, NOBODY, NOBODY),
     "modules.platformmodule": Pages(READERS, NOBODY, NOBODY, NOBODY),
     "customers.customer": Pages(READERS, STAFF, STAFF, NOBODY),
+    "customers.privacyrequest": Pages(READERS, STAFF, STAFF, NOBODY),
 }
 # What is never edited here has no log of edits either.
 READ_ONLY = {"modules.module", "modules.change", "modules.event", "modules.delivery", "modules.taskrun"}
