@@ -76,7 +76,7 @@ def check_holding(code: str, holding: Holding) -> Iterator[CheckMessage]:
     exported = {name for name, how in holding.fields.items() if how.is_exported}
     for name, how in holding.fields.items():
         problem = ""
-        if how.erasure is not Erasure.KEPT and name not in exported and how.made_from not in exported:
+        if _is_erased(holding, name) and name not in exported and how.made_from not in exported:
             problem = "is erased and never exported"
         elif how.erasure is not Erasure.KEPT and holding.kept:
             problem = "is erased, in rows that are kept as they are"
@@ -94,6 +94,16 @@ def check_holding(code: str, holding: Holding) -> Iterator[CheckMessage]:
                 obj=_where(code),
                 id="modules.E015",
             )
+
+
+def _is_erased(holding: Holding, name: str) -> bool:
+    """Whether a column is lost once the person is erased. Of a deleted row, keys and relations say nothing."""
+    if holding.fields[name].erasure is not Erasure.KEPT:
+        return True
+    columns = {field.name: field for field in holding.model._meta.concrete_fields}
+    if not holding.is_deleted or name not in columns or name in (holding.customer, holding.email):
+        return False
+    return not (columns[name].primary_key or columns[name].is_relation)
 
 
 def _providers_of(definition: ModuleDefinition, found: PersonalDataMap) -> Iterator[CheckMessage]:

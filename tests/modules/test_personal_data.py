@@ -82,6 +82,13 @@ def test_check__columns_treated_so__refused_with_a_cure(
     assert (error.hint or "", error.obj) > ("", "subscriptions (personal_data.py)")
 
 
+def test_check__column_of_a_deleted_row_that_nobody_exports__refused() -> None:
+    gone = {"customer": NOT_PERSONAL, "email": NOT_PERSONAL, "since": DELETED, "what": NOT_PERSONAL}
+    [error] = check_holding("subscriptions", replace(HOLDING, fields=fields(**gone)))
+    assert error.msg == "subscriptions.Subscription.what is erased and never exported."
+    assert list(check_holding("subscriptions", replace(HOLDING, fields=fields(**gone | {"what": DELETED})))) == []
+
+
 def test_check__rows_kept_and_erased__refused() -> None:
     errors = list(check_holding("subscriptions", replace(HOLDING, kept="We would rather not.")))
     assert {error.id for error in errors} == {"modules.E015"}
