@@ -1,10 +1,9 @@
 """Whom one may write to: what customers provide to the other modules, as `modules.ports` asks for it."""
 
-import uuid
 from collections.abc import Iterable, Sequence
 
 from customers import consents
-from customers.keys import email_key
+from customers.keys import email_key, ids_of
 from customers.models import Customer
 from modules.ports import MARKETING, Recipient, Selector
 from platforms.models import Platform
@@ -45,16 +44,6 @@ def may_contact(*, platform: Platform, person: str, channel: str, purpose: str) 
 
 def _people(platform: Platform, texts: Iterable[str]) -> list[Customer]:
     """Return the customers whom these ids mean, as far as they are open: who was merged is somebody else by now."""
-    named = Customer.objects.filter(platform=platform, pk__in=_ids(texts)).select_related("merged_into")
+    named = Customer.objects.filter(platform=platform, pk__in=ids_of(texts)).select_related("merged_into")
     meant = [customer.merged_into or customer for customer in named]
     return [customer for customer in meant if customer.is_open]
-
-
-def _ids(texts: Iterable[str]) -> list[uuid.UUID]:
-    found = []
-    for text in texts:
-        try:
-            found.append(uuid.UUID(text))
-        except ValueError:
-            continue
-    return found

@@ -77,6 +77,12 @@ registry.register(
                 page="admin:customers_duplicatepair_changelist",
                 feature="merge",
             ),
+            MenuItem(
+                key="customers.privacy",
+                label="Privacy requests",
+                feature="privacy",
+                page="admin:customers_privacyrequest_changelist",
+            ),
             MenuItem(key="customers.tags", label="Tags", permission="manage", page="admin:customers_tag_changelist"),
         ),
         admin_router="customers.api.routers.admin_router",
@@ -92,10 +98,17 @@ registry.register(
             EventType(name="customers.consent_changed"),
         ),
         handlers=(Handler(event="customers.import_completed", handler="customers.tasks.find_duplicates_after_import"),),
-        schedules=(Schedule(task="customers.find_duplicates", cron="41 2 * * *"),),
+        schedules=(
+            Schedule(task="customers.find_duplicates", cron="11 2 * * *"),
+            Schedule(task="customers.erase_due", cron="23 * * * *", each_platform=False),
+            Schedule(task="customers.give_notice", cron="41 2 * * *"),
+        ),
         provides=(
+            Provider(port="health", provider="customers.health.findings"),
             Provider(port="recipients", provider="customers.contacts.recipients"),
             Provider(port="may_contact", provider="customers.contacts.may_contact"),
+            Provider(port="personal_data.export", provider="customers.personal_data.export"),
+            Provider(port="personal_data.erase", provider="customers.personal_data.erase"),
         ),
     )
 )

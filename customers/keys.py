@@ -1,6 +1,8 @@
 """What a customer is found by: keys that are made from what people typed, which itself stays as they typed it."""
 
 import unicodedata
+import uuid
+from collections.abc import Iterable
 
 from platforms.search import fold
 
@@ -19,3 +21,14 @@ def email_key(address: str) -> str:
 def name_key(*parts: str) -> str:
     """Return what a name is found by: its parts in this order, folded."""
     return fold(" ".join(parts))[:MAX_NAME_KEY]
+
+
+def ids_of(texts: Iterable[str]) -> list[uuid.UUID]:
+    """Return the texts that could be a customer's id, as ids; the others are nobody's."""
+    found = []
+    for text in texts:
+        try:
+            found.append(uuid.UUID(text))
+        except ValueError:
+            continue
+    return found

@@ -1,9 +1,17 @@
-"""What customers do by themselves."""
+"""What customers does by itself."""
 
-from customers import duplicates
+from django.utils import timezone
+
+from customers import duplicates, privacy, retention
+from customers.models import PrivacyRequest
 from modules.events import Envelope
 from modules.tasks import enqueue, task
+from modules.work import Skip
+from platforms.conflicts import Conflict
 from platforms.models import Platform
+
+# How many are erased in an hour at most.
+_AT_ONCE = 1000
 
 
 @task("customers.find_duplicates")
@@ -15,3 +23,34 @@ def find_duplicates(*, platform: Platform) -> None:
 def find_duplicates_after_import(event: Envelope) -> None:
     """Look at once for those whom an import brought a second time."""
     enqueue(find_duplicates, platform=event.platform)
+
+
+# --- Duties: also where the module is off --------------------------------------------------------------------------
+
+
+@task("customers.erase", is_duty=True)
+def erase(*, platform: Platform, request: str) -> None:
+    """Erase whom the request is about. Raises Skip where it was called off or put on hold meanwhile."""
+    found = PrivacyRequest.objects.select_related("customer__platform").filter(pk=request).first()
+    if found is None:
+        raise Skip("The request is gone.")
+    try:
+        privacy.execute(request=found)
+    except Conflict as why:
+        raise Skip(str(why)) from None
+
+
+@task("customers.erase_due", is_duty=True)
+def erase_due(*, platform: Platform | None) -> None:
+    """Have everybody erased whose grace is over, each by a task of their own, on every platform, active or not."""
+    hour = f"{timezone.now():%Y-%m-%dT%H}"
+    ripe = PrivacyRequest.objects.ripe().select_related("platform").order_by("not_before", "pk")
+    for request in ripe[:_AT_ONCE]:
+        # Once an hour: what failed for good is tried again, and what waits is not enqueued twice.
+        enqueue(erase, platform=request.platform, key=f"{request.pk} {hour}", request=str(request.pk))
+
+
+@task("customers.give_notice", is_duty=True)
+def give_notice(*, platform: Platform) -> None:
+    """Tell those who were inactive for too long that they will be erased."""
+    retention.give_notice(platform)

@@ -23,6 +23,7 @@ class ModulesConfig(AppConfig):
         # By name: services, and what tells modules of each other, need models, which are not there yet when this file
         # is read.
         register(import_string("modules.meeting_checks.check_meetings"), "modules")
+        register(import_string("modules.personal_data_checks.check_personal_data"), "modules")
         post_migrate.connect(import_string("modules.schedules.mirror_schedules_after_migrate"), sender=self)
         before_platform_delete = import_string("platforms.services.before_platform_delete")
         before_platform_delete.append(import_string("modules.services.record_platform_deletion"))

@@ -3,7 +3,8 @@
 from typing import Any, ClassVar
 
 from django.contrib.admin.options import BaseModelAdmin
-from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
+from django.contrib.admin.widgets import AutocompleteSelect, RelatedFieldWidgetWrapper
+from django.core.exceptions import ValidationError
 from django.db.models import Field, ForeignKey, Model, QuerySet
 from django.forms import Field as FormField
 from django.forms import ModelChoiceField
@@ -28,6 +29,20 @@ def may(request: HttpRequest, right: Right, row: Model | None = None) -> bool:
         else:
             answers[key] = access.scope(actor, type(row)._base_manager.all(), right).filter(pk=row.pk).exists()
     return answers[key]
+
+
+class KnownAutocompleteSelect(AutocompleteSelect):
+    """An autocomplete that shows a form again with what was typed, also where that could be no row's key at all."""
+
+    def optgroups(self, name: str, value: list[Any], attr: dict[str, Any] | None = None) -> Any:
+        """Return the chosen rows; Django would ask the database for a key that it refuses, and crash."""
+        return super().optgroups(name, [key for key in value if self._is_key(key)], attr)
+
+    def _is_key(self, key: Any) -> bool:
+        try:
+            return self.field.target_field.to_python(key) is not None
+        except ValidationError:
+            return False
 
 
 class ScopeMixin(BaseModelAdmin):
@@ -74,6 +89,8 @@ class ScopeMixin(BaseModelAdmin):
         if queryset is None:
             queryset = db_field.related_model._default_manager.all()
         kwargs["queryset"] = self.scope_choices(request, queryset)
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs.setdefault("widget", KnownAutocompleteSelect(db_field, self.admin_site))
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def formfield_for_dbfield(self, db_field: Field, request: HttpRequest, **kwargs: Any) -> FormField | None:

@@ -9,8 +9,18 @@ from django.utils import timezone
 from factory.declarations import LazyAttribute, LazyFunction, Maybe, SelfAttribute, Sequence, SubFactory
 from factory.django import DjangoModelFactory
 
-from customers import consents, merging, services
-from customers.models import Address, ConsentRecord, Customer, CustomerEvent, DuplicatePair, Merge, Note, Tag
+from customers import consents, merging, privacy, services
+from customers.models import (
+    Address,
+    ConsentRecord,
+    Customer,
+    CustomerEvent,
+    DuplicatePair,
+    Merge,
+    Note,
+    PrivacyRequest,
+    Tag,
+)
 from platforms.models import ApiToken, Membership, Platform, User, Vendor
 
 
@@ -248,3 +258,19 @@ class MergeFactory(DjangoModelFactory[Merge]):
     def _create(cls, model_class: type[Merge], *args: Any, **kwargs: Any) -> Merge:
         kept, merged = CustomerFactory.create_batch(2, platform=kwargs.pop("platform"))
         return merging.merge(**{"kept": kept, "merged": merged, **kwargs})
+
+
+class PrivacyRequestFactory(DjangoModelFactory[PrivacyRequest]):
+    """A customer of its own who wants to be forgotten; with `kind` export, to have their data."""
+
+    customer = SubFactory(CustomerFactory)
+    kind = PrivacyRequest.Kind.ERASURE
+    source = PrivacyRequest.Source.EMAIL
+
+    class Meta:
+        model = PrivacyRequest
+
+    @classmethod
+    def _create(cls, model_class: type[PrivacyRequest], *args: Any, **kwargs: Any) -> PrivacyRequest:
+        is_erasure = kwargs.pop("kind") == PrivacyRequest.Kind.ERASURE
+        return (privacy.request_erasure if is_erasure else privacy.request_export)(**kwargs)

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import uuid
 from typing import Any
 
 import pytest
@@ -330,9 +331,9 @@ def test_module__ports__are_served_where_it_is_on_only(module: ModuleDefinition)
 def test_module__personal_data_of_a_stranger__is_none_and_erasing_it_twice_is_harmless(
     module: ModuleDefinition,
 ) -> None:
-    platform, stranger = PlatformFactory(), Person(email="nobody@example.com")
+    platform, stranger = PlatformFactory(), Person(email="nobody@example.com", customer=str(uuid.uuid4()))
     if export := ports.PERSONAL_DATA_EXPORT.on(platform).get(module.code):
-        json.dumps(export(platform, stranger))
+        assert json.loads(json.dumps(export(platform, stranger))) == {}
     if erase := ports.PERSONAL_DATA_ERASE.on(platform).get(module.code):
         assert [erase(platform, stranger) for _ in range(2)] == [Erased(), Erased()]
     offered = {offer.port for offer in module.provides}

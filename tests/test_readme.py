@@ -83,8 +83,8 @@ def test_readme__api_lines__work_as_printed(live_server: LiveServer) -> None:
 def test_readme__command_lines__work_as_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     call_command("demo", stdout=StringIO())
     monkeypatch.chdir(tmp_path)
-    show, compare, enable, disable, migrate, verify = typed_lines("The command line")
-    assert all(line.startswith(MANAGE) for line in (show, compare, enable, disable, migrate, verify))
+    show, compare, enable, disable, migrate, verify, erase = typed_lines("The command line")
+    assert all(line.startswith(MANAGE) for line in (show, compare, enable, disable, migrate, verify, erase))
 
     assert "messaging" in manage(show)
     assert "THERE" in manage(compare)
@@ -93,6 +93,7 @@ def test_readme__command_lines__work_as_printed(tmp_path: Path, monkeypatch: pyt
     manage(migrate)
     assert json.loads((tmp_path / "report.json").read_text())
     assert manage(verify).endswith("the record is whole.")
+    assert "Dry run: nothing was erased." in manage(erase)
 
 
 def test_readme__files_and_folders_it_names__are_there() -> None:

@@ -2,5 +2,6 @@
 
 from customers.admin.duplicates import DuplicatePairAdmin, MergeAdmin
 from customers.admin.people import CustomerAdmin, TagAdmin
+from customers.admin.privacy import PrivacyRequestAdmin
 
-__all__ = ["CustomerAdmin", "DuplicatePairAdmin", "MergeAdmin", "TagAdmin"]
+__all__ = ["CustomerAdmin", "DuplicatePairAdmin", "MergeAdmin", "PrivacyRequestAdmin", "TagAdmin"]

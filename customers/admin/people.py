@@ -13,6 +13,7 @@ from customers import consents, selectors, services
 from customers.admin import wording
 from customers.admin.forms import AddressForm, CustomerForm
 from customers.admin.merge_pages import MergePages
+from customers.admin.privacy import privacy_panel
 from customers.models import Address, Customer, Note, Tag
 from modules.admin.bases import ModuleInline, ModuleModelAdmin
 from platforms.access import Actor, Right
@@ -143,7 +144,9 @@ class CustomerAdmin(ModuleModelAdmin):
     # --- one customer ----------------------------------------------------------------------------------------------
 
     def get_fieldsets(self, request: HttpRequest, obj: Customer | None = None) -> list[Any]:
-        """Return the fields in groups."""
+        """Return the fields in groups; of one who was erased there is nothing but the record."""
+        if obj is not None and obj.status == Customer.Status.ERASED:
+            return [("Record", {"fields": ("platform", "state", "created_at", "updated_at")})]
         groups: list[Any] = [
             ("Who", {"fields": ("platform", "first_name", "last_name", "locale")}),
             ("Contact", {"fields": ("email", "phone", "external_ref")}),
@@ -188,6 +191,7 @@ class CustomerAdmin(ModuleModelAdmin):
             context["events"] = obj.events.order_by("-at")[:_SHOWN]
             context["merge_url"] = wording.merge_address(obj)
             context["kept_url"] = wording.customer_address(obj.merged_into) if obj.merged_into else ""
+            context |= privacy_panel(obj, may_ask=self.has_change_permission(request, obj))
         # Beside "Save" there is no "Delete": that page is not there.
         return super().render_change_form(request, {**context, "show_delete": False}, add, change, form_url, obj)
 
@@ -207,6 +211,10 @@ class CustomerAdmin(ModuleModelAdmin):
         elif change:
             saved = services.unblock_customer(customer=saved, by=by)
         obj.pk, obj._state.adding = saved.pk, False
+
+    def get_inlines(self, request: HttpRequest, obj: Customer | None) -> Any:
+        """Return what hangs on the customer: on one who was erased, nothing does."""
+        return () if obj is not None and obj.status == Customer.Status.ERASED else super().get_inlines(request, obj)
 
     def save_formset(self, request: HttpRequest, form: ModelForm, formset: BaseModelFormSet, change: bool) -> None:
         """Have the services write what hangs on the customer."""

@@ -13,10 +13,12 @@ from customers.models import (
     DuplicatePair,
     Merge,
     Note,
+    PrivacyRequest,
+    PrivacyRequestQuerySet,
     Tag,
 )
 from modules.api.filters import MomentFilter
-from platforms.api.filters import TenantChoiceFilter
+from platforms.api.filters import StrictBooleanFilter, TenantChoiceFilter
 from platforms.models import Vendor
 
 
@@ -117,3 +119,19 @@ class MergeFilter(django_filters.FilterSet):
     class Meta:
         model = Merge
         fields: list[str] = []
+
+
+class PrivacyRequestFilter(OfCustomerFilter):
+    """By customer, kind, status, source, and when it is or was due."""
+
+    is_overdue = StrictBooleanFilter(method="filter_is_overdue", help_text="Open, and should have been done by now.")
+    due_before = MomentFilter(field_name="due_at", lookup_expr="lt", help_text="Before this time.")
+
+    class Meta:
+        model = PrivacyRequest
+        fields = ["kind", "status", "source"]
+
+    def filter_is_overdue(self, queryset: PrivacyRequestQuerySet, name: str, value: bool) -> PrivacyRequestQuerySet:
+        """Narrow to what is overdue, or is not."""
+        overdue = PrivacyRequest.objects.overdue()
+        return queryset.filter(pk__in=overdue) if value else queryset.exclude(pk__in=overdue)

@@ -14,6 +14,7 @@ from customers.api.viewsets.people import (
     TagViewSet,
     TimelineViewSet,
 )
+from customers.api.viewsets.privacy import PrivacyRequestViewSet
 from customers.api.viewsets.vendors import VendorCustomerViewSet, VendorNoteViewSet
 from modules.api.bases import ModuleRouter
 
@@ -28,6 +29,7 @@ admin_router.register("duplicates/scan", ScanViewSet, basename="duplicate-scan")
 admin_router.register("duplicates", DuplicatePairViewSet)
 admin_router.register("merge", MergeViewSet, basename="merging")
 admin_router.register("merges", MergeTrailViewSet)
+admin_router.register("privacy-requests", PrivacyRequestViewSet, basename="privacy-request")
 
 vendor_router = ModuleRouter()
 vendor_router.register("customers", VendorCustomerViewSet)

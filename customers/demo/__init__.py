@@ -1,6 +1,6 @@
 """The demo story's customers."""
 
-from customers.demo import duplicates, people
+from customers.demo import duplicates, people, privacy
 from platforms.demo import Story
 
 
@@ -8,3 +8,4 @@ def load(story: Story) -> None:
     """Tell the module's part of the story; what is told already stays as it is."""
     people.load(story)
     duplicates.load(story)
+    privacy.load(story)

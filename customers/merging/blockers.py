@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from customers.models import Customer
+from customers.models import Customer, PrivacyRequest
 from platforms.conflicts import Conflict
 
 
@@ -39,7 +39,19 @@ def _closed(kept: Customer, merged: Customer) -> Iterator[Blocker]:
             yield Blocker("closed", f"The {side} customer was {customer.status}: nothing of it is changed any more.")
 
 
-BLOCKERS: tuple[Callable[[Customer, Customer], Iterator[Blocker]], ...] = (_same_customer, _other_platform, _closed)
+def _asked_about(kept: Customer, merged: Customer) -> Iterator[Blocker]:
+    """Who asked to be forgotten, or is on legal hold, is one person for that: nothing of them goes to another."""
+    for request in PrivacyRequest.objects.pending().filter(customer__in=[kept.pk, merged.pk]).order_by("created_at"):
+        side = "kept" if request.customer_id == kept.pk else "merged"
+        yield Blocker("privacy_request", f"The {side} customer has an open {request.kind} request: see to that first.")
+
+
+BLOCKERS: tuple[Callable[[Customer, Customer], Iterator[Blocker]], ...] = (
+    _same_customer,
+    _other_platform,
+    _closed,
+    _asked_about,
+)
 
 
 def blockers_of(kept: Customer, merged: Customer) -> tuple[Blocker, ...]:

@@ -14,6 +14,7 @@ from customers.models.people import (
     OfCustomer,
     Tag,
 )
+from customers.models.privacy import PrivacyRequest, PrivacyRequestQuerySet
 
 __all__ = [
     "MAX_EMAIL",
@@ -28,5 +29,7 @@ __all__ = [
     "Merge",
     "Note",
     "OfCustomer",
+    "PrivacyRequest",
+    "PrivacyRequestQuerySet",
     "Tag",
 ]

@@ -81,6 +81,7 @@ MODELS = {
     "customers.customer": Pages(READERS, STAFF, STAFF, NOBODY),
     "customers.duplicatepair": Pages(READERS, NOBODY, NOBODY, NOBODY),
     "customers.merge": Pages(READERS, NOBODY, NOBODY, NOBODY),
+    "customers.privacyrequest": Pages(READERS, STAFF, STAFF, NOBODY),
 }
 # What is never edited here has no log of edits either.
 READ_ONLY = {

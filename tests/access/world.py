@@ -11,7 +11,17 @@ from django.db.models import Model
 from factory.django import DjangoModelFactory
 from rest_framework.test import APIClient
 
-from customers.models import Address, ConsentRecord, Customer, CustomerEvent, DuplicatePair, Merge, Note, Tag
+from customers.models import (
+    Address,
+    ConsentRecord,
+    Customer,
+    CustomerEvent,
+    DuplicatePair,
+    Merge,
+    Note,
+    PrivacyRequest,
+    Tag,
+)
 from modules import services
 from modules.models import Delivery, Event, TaskRun
 from modules.registry import registry
@@ -30,6 +40,7 @@ from tests.factories import (
     PaymentFactory,
     PlanFactory,
     PlatformFactory,
+    PrivacyRequestFactory,
     TagFactory,
     UserFactory,
     VendorFactory,
@@ -50,6 +61,7 @@ ROWS: Mapping[type[Model], tuple[type[DjangoModelFactory[Any]], Mapping[str, str
     CustomerEvent: (CustomerEventFactory, {"customer__vendor": "vendor"}),
     DuplicatePair: (DuplicatePairFactory, {"platform": "platform"}),
     Merge: (MergeFactory, {"platform": "platform"}),
+    PrivacyRequest: (PrivacyRequestFactory, {"customer__vendor": "vendor"}),
     Membership: (MembershipFactory, {"vendor": "vendor"}),
     ApiToken: (ApiTokenFactory, {"platform": "platform"}),
 }

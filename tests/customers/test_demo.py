@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.core.management import call_command
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from customers import consents, demo
-from customers.models import Address, ConsentRecord, Customer, DuplicatePair, Note, Tag
+from customers.models import Address, ConsentRecord, Customer, DuplicatePair, Note, PrivacyRequest, Tag
 from customers.selectors import search
 from modules import guards
 from platforms.demo import Story
@@ -83,3 +84,15 @@ def test_demo__told_anew__are_the_same_people(django_assert_max_num_queries: Dja
     assert (
         list(Customer.objects.filter(platform=quarry).order_by("pk").values("pk", "first_name", "created_at")) == before
     )
+
+
+def test_demo__privacy__one_due_in_six_days_one_on_hold_and_no_worker_erases_either() -> None:
+    due, held = PrivacyRequest.objects.order_by("-due_at")
+    assert {due.platform.code, held.platform.code} == {"kestrel"}
+    assert (due.due_at - timezone.now()).days in (5, 6)
+    assert (due.status, held.status, bool(held.hold_reason)) == ("open", "on_hold", True)
+    for request in (due, held):
+        request.clean_fields()
+        assert request.customer.is_open
+    assert not PrivacyRequest.objects.ripe().exists()
+    assert not PrivacyRequest.objects.overdue().exists()

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 
-from customers import consents, contacts, merging, services
+from customers import consents, contacts, merging, privacy, services
+from customers.merging.blockers import Blocked
 from customers.models import Address, ConsentRecord, Customer, Merge
 from modules.ports import Recipient, Selector
 from platforms.access import Actor
@@ -14,7 +15,7 @@ from platforms.models import Platform, User, Vendor
 from platforms.services import delete_platform
 from tests.customers.conftest import Untouched
 from tests.customers.doubles import STATES, codes, counts, say, told
-from tests.factories import AddressFactory, CustomerFactory, NoteFactory
+from tests.factories import AddressFactory, CustomerFactory, NoteFactory, PrivacyRequestFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -288,3 +289,19 @@ def test_contacts__of_who_was_merged__are_those_of_the_kept_one(maelle: Customer
     Customer.objects.filter(pk=maelle.pk).update(status="erased")
     assert contacts.recipients(platform=maelle.platform, selector=both) == ()
     assert not may(double)
+
+
+@pytest.mark.parametrize("side", ["kept", "merged"])
+@pytest.mark.parametrize("is_held", [False, True])
+def test_merge__one_of_them_asked_to_be_forgotten__refused_and_nothing_written(
+    side: str, is_held: bool, maelle: Customer, double: Customer, untouched: Untouched
+) -> None:
+    request = PrivacyRequestFactory.create(customer=maelle if side == "kept" else double)
+    if is_held:
+        privacy.hold(request=request, reason="A lawsuit.")
+    with untouched(), pytest.raises(Blocked) as refused:
+        merging.merge(kept=maelle, merged=double)
+    assert [(one.code, one.detail.split()[1]) for one in refused.value.blockers] == [("privacy_request", side)]
+    if not is_held:
+        privacy.cancel(request=request)
+        merging.merge(kept=maelle, merged=double)

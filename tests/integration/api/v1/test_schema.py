@@ -19,6 +19,7 @@ from tests.factories import (
     PaymentFactory,
     PlanFactory,
     PlatformFactory,
+    PrivacyRequestFactory,
     TagFactory,
     VendorFactory,
 )
@@ -35,6 +36,7 @@ LISTS = {
     f"{CUSTOMERS}tags/",
     f"{CUSTOMERS}notes/",
     f"{CUSTOMERS}consents/",
+    f"{CUSTOMERS}privacy-requests/",
     f"{CUSTOMERS}timeline/",
     f"{BILLING}plans/",
     f"{BILLING}invoices/",
@@ -105,11 +107,12 @@ def test_schema__every_answer_to_a_reader__is_as_described(
     ids |= {"notes": NoteFactory(customer=customer).pk, "consents": ConsentFactory(customer=customer).pk}
     ids |= {"duplicates": DuplicatePairFactory.create_batch(2, platform=kestrel_on)[0].pk}
     ids |= {"merges": MergeFactory.create_batch(2, platform=kestrel_on)[0].pk}
+    ids |= {"privacy-requests": PrivacyRequestFactory(customer=customer).pk}
     seen = set()
     for path, operations in document["paths"].items():
         if not path.startswith(ADMIN) or "get" not in operations:
             continue
-        resource = path.split("/")[-3] if "{id}" in path else ""
+        resource = path.partition("/{id}")[0].rpartition("/")[2] if "{id}" in path else ""
         of = {"platform": "kestrel", "module": "cms", "vendor": brindle.code, "number": 1, "id": ids.get(resource)}
         url = path.format(**of)
         schema = answer_schema(document, path)

@@ -2,7 +2,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from modules.declarations import Handler
+from modules.declarations import Handler, Provider
 from modules.definition import ModuleConfig, ModuleDefinition
 from modules.registry import registry
 
@@ -24,5 +24,9 @@ registry.register(
         requires=("billing", "messaging"),
         config=SubscriptionsConfig,
         handlers=(Handler(event="billing.invoice_paid", handler="subscriptions.handlers.on_invoice_paid"),),
+        provides=(
+            Provider(port="personal_data.export", provider="subscriptions.personal_data.export"),
+            Provider(port="personal_data.erase", provider="subscriptions.personal_data.erase"),
+        ),
     )
 )

@@ -29,6 +29,12 @@ DUPLICATES = {
     "module": "customers",
     "path": "/admin/customers/duplicatepair/",
 }
+PRIVACY = {
+    "key": "customers.privacy",
+    "label": "Privacy requests",
+    "module": "customers",
+    "path": "/admin/customers/privacyrequest/",
+}
 TAGS = {"key": "customers.tags", "label": "Tags", "module": "customers", "path": "/admin/customers/tag/"}
 PLANS = {"key": "billing.plans", "label": "Plans", "module": "billing", "path": "/admin/billing/plan/"}
 
@@ -41,7 +47,7 @@ def put(client: Any, hidden: Any, **options: Any) -> Any:
 def test_menu__modules_that_are_on__contribute(as_admin, kestrel_on):
     assert as_admin.get(MENU).json() == {
         "platform": "kestrel",
-        "items": [CUSTOMERS, DUPLICATES, TAGS, INVOICES, PLANS],
+        "items": [CUSTOMERS, DUPLICATES, PRIVACY, TAGS, INVOICES, PLANS],
         "hidden": [],
     }
 
@@ -51,7 +57,7 @@ def test_menu__nothing_on__is_empty(as_admin, kestrel):
 
 
 def test_menu__viewer__sees_what_viewers_may_see(as_viewer, kestrel_on):
-    assert as_viewer.get(MENU).json()["items"] == [CUSTOMERS, INVOICES]
+    assert as_viewer.get(MENU).json()["items"] == [CUSTOMERS, PRIVACY, INVOICES]
 
 
 def test_menu__queries__the_same_with_more_modules(as_admin, kestrel_on, install, django_assert_num_queries):
@@ -87,11 +93,11 @@ def test_put__lines_to_hide__are_gone_for_everybody_and_come_back(as_admin, as_v
     )
     shown = as_admin.get(MENU)
     assert (shown.json()["items"], shown.json()["hidden"]) == (
-        [CUSTOMERS, DUPLICATES, TAGS, PLANS],
+        [CUSTOMERS, DUPLICATES, PRIVACY, TAGS, PLANS],
         ["billing.invoices"],
     )
     assert shown["ETag"] == answer["ETag"]
-    assert as_viewer.get(MENU).json()["items"] == [CUSTOMERS]
+    assert as_viewer.get(MENU).json()["items"] == [CUSTOMERS, PRIVACY]
     assert as_vendor.get("/api/v1/vendor/kestrel/brindle/menu/").json()["items"] == [CUSTOMERS | {"path": None}]
     version = PlatformMenu.history.get()
     assert (version.hidden, version.history_user_id, version.history_change_reason) == (
@@ -100,7 +106,7 @@ def test_put__lines_to_hide__are_gone_for_everybody_and_come_back(as_admin, as_v
         "Not billed here",
     )
     assert put(as_admin, []).json()["hidden"] == []
-    assert as_admin.get(MENU).json()["items"] == [CUSTOMERS, DUPLICATES, TAGS, INVOICES, PLANS]
+    assert as_admin.get(MENU).json()["items"] == [CUSTOMERS, DUPLICATES, PRIVACY, TAGS, INVOICES, PLANS]
 
 
 def test_put__what_is_so_already__writes_nothing(as_admin, kestrel_on):

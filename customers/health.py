@@ -1,0 +1,44 @@
+"""How a platform's customers are looked after: what is late, and what is stuck. One function for each subject."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+from django.utils import timezone
+
+from customers import retention
+from customers.definition import CustomersConfig
+from customers.models import PrivacyRequest
+from modules import gate
+from modules.ports import Finding, Level
+from platforms.models import Platform
+
+# When a privacy request that is still open becomes a warning.
+_SOON = timedelta(days=3)
+
+
+def privacy_requests(platform: Platform) -> Finding:
+    """Return whether requests are overdue, an error, or will be soon, a warning."""
+    requests = PrivacyRequest.objects.filter(platform=platform)
+    if late := requests.overdue().count():
+        return Finding(code="privacy_overdue", level=Level.ERROR, detail=f"{late} privacy requests are overdue.")
+    if soon := requests.overdue(timezone.now() + _SOON).count():
+        detail = f"{soon} privacy requests are due within {_SOON.days} days."
+        return Finding(code="privacy_due_soon", level=Level.WARNING, detail=detail)
+    return Finding(code="privacy", level=Level.OK)
+
+
+def notices(platform: Platform) -> Finding:
+    """Return whether somebody sends the notices without which no inactive customer is erased."""
+    if gate.config_of(platform, CustomersConfig).inactive_months and retention.is_nobody_told(platform):
+        detail = "No module sends the notices of retention: inactive customers are kept."
+        return Finding(code="nobody_told", level=Level.WARNING, detail=detail)
+    return Finding(code="notices", level=Level.OK)
+
+
+# Each subject says one thing of itself.
+_SUBJECTS: tuple[Callable[[Platform], Finding], ...] = (privacy_requests, notices)
+
+
+def findings(platform: Platform) -> Sequence[Finding]:
+    """Return what there is to say, subject by subject."""
+    return [subject(platform) for subject in _SUBJECTS]

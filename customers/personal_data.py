@@ -1,0 +1,137 @@
+"""What customers holds on people, and what is left of them once they are erased.
+
+The customer's row stays, as what points at it does, and says nothing any more. The ledger of consents stays as it is:
+the law wants the proof that somebody agreed, and it holds channel, purpose, source and times. Whoever acted is named in
+labels: those are staff and tokens, never the customer.
+"""
+
+from customers import merging
+from customers.keys import ids_of
+from customers.models import (
+    Address,
+    ConsentRecord,
+    Customer,
+    CustomerEvent,
+    CustomerVendor,
+    DuplicatePair,
+    Merge,
+    Note,
+    PrivacyRequest,
+    Tag,
+)
+from modules.personal_data import (
+    BLANKED,
+    DELETED,
+    EXPORTED,
+    NOT_PERSONAL,
+    Holding,
+    PersonalDataMap,
+    each,
+    made_from,
+    replaced,
+    told_as,
+)
+from modules.ports import Person
+from platforms.models import Platform
+
+
+def _forget_merges(platform: Platform, person: Person) -> None:
+    """Strip the trails in which the person is one of the two, whichever it is."""
+    for customer in Customer.objects.filter(platform=platform, pk__in=ids_of([person.customer or ""])):
+        merging.forget(customer=customer)
+
+
+MAP = PersonalDataMap(
+    holdings=(
+        Holding(
+            model=Note,
+            customer="customer",
+            fields={
+                **each(NOT_PERSONAL, "id", "platform", "customer"),
+                **each(DELETED, "text", "author", "created_at"),
+                "vendor": told_as("vendor__name", DELETED),
+            },
+        ),
+        Holding(
+            model=Address,
+            customer="customer",
+            fields={
+                **each(NOT_PERSONAL, "id", "platform", "customer"),
+                **each(DELETED, "kind", "is_default", "recipient", "line1", "line2"),
+                **each(DELETED, "postal_code", "city", "region", "country", "created_at"),
+            },
+        ),
+        Holding(
+            model=CustomerVendor,
+            customer="customer",
+            platform="customer__platform",
+            fields={
+                **each(NOT_PERSONAL, "id", "customer"),
+                "vendor": told_as("vendor__name", DELETED),
+                "created_at": DELETED,
+            },
+        ),
+        Holding(
+            model=Customer.tags.through,
+            customer="customer",
+            platform="customer__platform",
+            fields={**each(NOT_PERSONAL, "id", "customer"), "tag": told_as("tag__name", DELETED)},
+        ),
+        Holding(
+            model=CustomerEvent,
+            customer="customer",
+            fields={
+                **each(NOT_PERSONAL, "id", "platform", "customer", "actor_label"),
+                **each(EXPORTED, "kind", "at"),
+                "data": BLANKED,
+            },
+        ),
+        Holding(
+            model=PrivacyRequest,
+            customer="customer",
+            fields={
+                **each(NOT_PERSONAL, "id", "platform", "customer", "actor_label", "held_by_label", "report"),
+                **each(EXPORTED, "kind", "status", "source", "created_at", "due_at", "not_before"),
+                **each(EXPORTED, "held_at", "done_at"),
+                **each(BLANKED, "reason", "hold_reason"),
+            },
+        ),
+        Holding(
+            model=Merge,
+            customer="kept",
+            fields={
+                **each(NOT_PERSONAL, "id", "platform", "kept", "merged", "merged_status", "choices", "moved"),
+                **each(NOT_PERSONAL, "actor_label", "undone_by", "forgotten_at"),
+                **each(EXPORTED, "at", "undone_at"),
+                **each(BLANKED, "before", "reason"),
+            },
+        ),
+        Holding(
+            model=ConsentRecord,
+            customer="customer",
+            kept="The ledger of consents is the proof that they agreed, or did not; the law wants it kept.",
+            fields={
+                **each(NOT_PERSONAL, "id", "platform", "customer", "actor_label"),
+                **each(EXPORTED, "channel", "purpose", "action", "needs_confirmation"),
+                **each(EXPORTED, "source", "document_version", "at"),
+            },
+        ),
+        Holding(
+            model=Customer,
+            customer="pk",
+            fields={
+                "platform": NOT_PERSONAL,
+                **each(EXPORTED, "id", "created_at", "updated_at"),
+                **each(BLANKED, "email", "phone", "first_name", "last_name", "locale", "external_ref", "merged_into"),
+                "email_key": made_from("email"),
+                "name_key": made_from("first_name"),
+                "last_name_key": made_from("last_name"),
+                "status": replaced(Customer.Status.ERASED),
+            },
+        ),
+    ),
+    # A tag is the platform's word; a pair says that two are alike, and not in what.
+    without=(Tag, DuplicatePair),
+    before_erasing=(_forget_merges,),
+)
+export, erase = MAP.export, MAP.erase
