@@ -2,7 +2,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from modules.declarations import EventType, Provider
+from modules.declarations import EventType, Provider, Schedule
 from modules.definition import Feature, MenuItem, ModuleConfig, ModuleDefinition, Permission
 from modules.registry import registry
 
@@ -71,6 +71,13 @@ registry.register(
                 page="admin:customers_customer_changelist",
             ),
             MenuItem(key="customers.tags", label="Tags", permission="manage", page="admin:customers_tag_changelist"),
+            MenuItem(
+                key="customers.imports",
+                label="Imports",
+                permission="manage",
+                page="admin:customers_importrun_changelist",
+                feature="import_export",
+            ),
         ),
         admin_router="customers.api.routers.admin_router",
         vendor_router="customers.api.routers.vendor_router",
@@ -83,6 +90,7 @@ registry.register(
             EventType(name="customers.import_completed"),
             EventType(name="customers.consent_changed"),
         ),
+        schedules=(Schedule(task="customers.expire_imports", cron="41 3 * * *", each_platform=False),),
         provides=(
             Provider(port="recipients", provider="customers.contacts.recipients"),
             Provider(port="may_contact", provider="customers.contacts.may_contact"),

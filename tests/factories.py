@@ -10,7 +10,7 @@ from factory.declarations import LazyAttribute, LazyFunction, Maybe, SelfAttribu
 from factory.django import DjangoModelFactory
 
 from customers import consents, services
-from customers.models import Address, ConsentRecord, Customer, CustomerEvent, Note, Tag
+from customers.models import Address, BrokenRow, ConsentRecord, Customer, CustomerEvent, ImportRun, Note, Tag
 from platforms.models import ApiToken, Membership, Platform, User, Vendor
 
 
@@ -217,3 +217,30 @@ class CustomerEventFactory(DjangoModelFactory[CustomerEvent]):
 
     class Meta:
         model = CustomerEvent
+
+
+class ImportRunFactory(DjangoModelFactory[ImportRun]):
+    """An import of one row that was checked, on a platform of its own; that row has an error."""
+
+    platform = SubFactory(PlatformFactory)
+    status = ImportRun.Status.CHECKED
+    match = "external_ref"
+    error_policy = "skip_row"
+    file_name = "customers.csv"
+    format = "csv"
+    columns = LazyFunction(lambda: ["email", "external_ref"])
+    total = processed = failed = 1
+
+    class Meta:
+        model = ImportRun
+
+    @classmethod
+    def _create(cls, model_class: type[ImportRun], *args: Any, **kwargs: Any) -> ImportRun:
+        run = super()._create(model_class, *args, **kwargs)
+        values, errors = (
+            {"email": "nobody", "external_ref": "C-1"},
+            [{"code": "invalid", "attr": "email", "detail": "No."}],
+        )
+        BrokenRow.objects.create(run=run, line=2, values=values, errors=errors)
+        run.chunks.create(number=0, rows=[{"line": 2, "values": values, "faults": []}])
+        return run

@@ -1,6 +1,7 @@
 """Where the API of customers is served, in each of the three trees."""
 
 from customers.api.viewsets.consents import ConfirmConsentViewSet, ConsentViewSet
+from customers.api.viewsets.imports import ImportViewSet
 from customers.api.viewsets.people import (
     AddressViewSet,
     CustomerViewSet,
@@ -18,6 +19,7 @@ admin_router.register("tags", TagViewSet)
 admin_router.register("notes", NoteViewSet)
 admin_router.register("consents", ConsentViewSet, basename="consent")
 admin_router.register("timeline", TimelineViewSet, basename="timeline")
+admin_router.register("imports", ImportViewSet, basename="import")
 
 vendor_router = ModuleRouter()
 vendor_router.register("customers", VendorCustomerViewSet)

@@ -2,6 +2,7 @@
 
 from customers.models.consents import ConsentRecord
 from customers.models.events import CustomerEvent
+from customers.models.imports import BrokenRow, ErrorPolicy, ImportChunk, ImportRun, Match
 from customers.models.people import (
     MAX_EMAIL,
     MAX_LABEL,
@@ -18,11 +19,16 @@ __all__ = [
     "MAX_EMAIL",
     "MAX_LABEL",
     "Address",
+    "BrokenRow",
     "ConsentRecord",
     "Customer",
     "CustomerEvent",
     "CustomerQuerySet",
     "CustomerVendor",
+    "ErrorPolicy",
+    "ImportChunk",
+    "ImportRun",
+    "Match",
     "Note",
     "OfCustomer",
     "Tag",

@@ -11,7 +11,7 @@ from django.db.models import Model
 from factory.django import DjangoModelFactory
 from rest_framework.test import APIClient
 
-from customers.models import Address, ConsentRecord, Customer, CustomerEvent, Note, Tag
+from customers.models import Address, ConsentRecord, Customer, CustomerEvent, ImportRun, Note, Tag
 from modules import services
 from modules.models import Delivery, Event, TaskRun
 from modules.registry import registry
@@ -22,6 +22,7 @@ from tests.factories import (
     ConsentFactory,
     CustomerEventFactory,
     CustomerFactory,
+    ImportRunFactory,
     InvoiceFactory,
     MembershipFactory,
     NoteFactory,
@@ -46,6 +47,7 @@ ROWS: Mapping[type[Model], tuple[type[DjangoModelFactory[Any]], Mapping[str, str
     Note: (NoteFactory, {"vendor": "vendor"}),
     ConsentRecord: (ConsentFactory, {"customer__vendor": "vendor"}),
     CustomerEvent: (CustomerEventFactory, {"customer__vendor": "vendor"}),
+    ImportRun: (ImportRunFactory, {"platform": "platform"}),
     Membership: (MembershipFactory, {"vendor": "vendor"}),
     ApiToken: (ApiTokenFactory, {"platform": "platform"}),
 }
