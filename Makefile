@@ -16,7 +16,7 @@ unexport DJANGO_SETTINGS_MODULE
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run test test-faults bench-as-of bench-customers check lint types imports migrations deploy schema format lock clean
+.PHONY: help run test test-faults bench-as-of bench-customers bench-import check lint types imports migrations deploy schema format lock clean
 
 help: ## List what can be made
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -44,6 +44,10 @@ bench-as-of: $(VENV)/.dev ## Measure how a platform of the past is read among 10
 
 bench-customers: $(VENV)/.dev ## Measure how customers are found among a million (minutes)
 	@$(PY) -m tests.postgres -- $(CURDIR)/$(PY) -m benchmarks.customers
+
+bench-import: $(VENV)/.dev ## Measure how 100,000 customers come in from a file and go out again, on both databases (minutes)
+	@LOG_LEVEL=WARNING $(PY) -m benchmarks.imports
+	@LOG_LEVEL=WARNING $(PY) -m tests.postgres -- $(CURDIR)/$(PY) -m benchmarks.imports
 
 # --- Work ------------------------------------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """Customers in the admin."""
 
+from customers.admin.imports import ImportRunAdmin
 from customers.admin.people import CustomerAdmin, TagAdmin
 
-__all__ = ["CustomerAdmin", "TagAdmin"]
+__all__ = ["CustomerAdmin", "ImportRunAdmin", "TagAdmin"]

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.utils.safestring import SafeString
 
 from customers import consents, selectors, services
+from customers.admin.exports import ExportableAdmin
 from customers.admin.forms import AddressForm, CustomerForm
 from customers.models import Address, Customer, Note, Tag
 from modules.admin.bases import ModuleInline, ModuleModelAdmin
@@ -70,7 +71,7 @@ class NoteInline(OfOpenCustomerInline):
 
 
 @admin.register(Customer)
-class CustomerAdmin(ModuleModelAdmin):
+class CustomerAdmin(ExportableAdmin):
     """Customers of every platform in scope. Every write goes through the services."""
 
     form = CustomerForm

@@ -79,9 +79,13 @@ MODELS = {
     "modules.taskrun": Pages(OPERATOR, NOBODY, NOBODY, NOBODY),
     "modules.platformmodule": Pages(READERS, NOBODY, NOBODY, NOBODY),
     "customers.customer": Pages(READERS, STAFF, STAFF, NOBODY),
+    "customers.importrun": Pages(STAFF, STAFF, NOBODY, NOBODY),
 }
 # What is never edited here has no log of edits either.
-READ_ONLY = {"modules.module", "modules.change", "modules.event", "modules.delivery", "modules.taskrun"}
+READ_ONLY = {
+    *("modules.module", "modules.change", "modules.event", "modules.delivery", "modules.taskrun"),
+    "customers.importrun",
+}
 # A module's pages, unless it stands above.
 OF_A_MODULE = Pages(READERS, STAFF, STAFF, STAFF)
 # Pages of ours beside Django's five, about a platform and a module: who sees them on their own platform.
