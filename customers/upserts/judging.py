@@ -111,7 +111,9 @@ def _judged_fields(verdict: Verdict, there: There, known: Customer | None, value
             if fault.attr is not None:
                 setattr(wanted, fault.attr, before[fault.attr])
                 given.pop(fault.attr, None)
-    wanted.make_keys()
+    if verdict.faults:
+        # What was left out has no keys.
+        wanted.make_keys()
     return wanted
 
 
