@@ -16,7 +16,7 @@ unexport DJANGO_SETTINGS_MODULE
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run test test-faults bench-as-of bench-customers bench-duplicates check lint types imports migrations deploy schema format lock clean
+.PHONY: help run test test-faults bench-as-of bench-customers bench-duplicates bench-import check lint types imports migrations deploy schema format lock clean
 
 help: ## List what can be made
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -47,6 +47,10 @@ bench-customers: $(VENV)/.dev ## Measure how customers are found among a million
 
 bench-duplicates: $(VENV)/.dev ## Measure how duplicates are found among a million customers (minutes)
 	@$(PY) -m tests.postgres -- $(CURDIR)/$(PY) -m benchmarks.duplicates
+
+bench-import: $(VENV)/.dev ## Measure how 100,000 customers come in from a file and go out again, on both databases (minutes)
+	@LOG_LEVEL=WARNING $(PY) -m benchmarks.imports
+	@LOG_LEVEL=WARNING $(PY) -m tests.postgres -- $(CURDIR)/$(PY) -m benchmarks.imports
 
 # --- Work ------------------------------------------------------------------------------------------------------------
 

@@ -84,6 +84,13 @@ registry.register(
                 page="admin:customers_privacyrequest_changelist",
             ),
             MenuItem(key="customers.tags", label="Tags", permission="manage", page="admin:customers_tag_changelist"),
+            MenuItem(
+                key="customers.imports",
+                label="Imports",
+                permission="manage",
+                page="admin:customers_importrun_changelist",
+                feature="import_export",
+            ),
         ),
         admin_router="customers.api.routers.admin_router",
         vendor_router="customers.api.routers.vendor_router",
@@ -101,6 +108,7 @@ registry.register(
         schedules=(
             Schedule(task="customers.find_duplicates", cron="11 2 * * *"),
             Schedule(task="customers.erase_due", cron="23 * * * *", each_platform=False),
+            Schedule(task="customers.expire_imports", cron="41 3 * * *", each_platform=False),
             Schedule(task="customers.give_notice", cron="41 2 * * *"),
         ),
         provides=(

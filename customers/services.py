@@ -21,7 +21,7 @@ from platforms.validators import MAX_REASON, validate_reason
 CREATED, UPDATED = "customers.created", "customers.updated"
 
 FIELDS = ("email", "phone", "first_name", "last_name", "locale", "external_ref")
-_KEYS = ("email_key", "name_key", "last_name_key")
+KEYS = ("email_key", "name_key", "last_name_key")
 # What is not the customer's own column, but set with them.
 _SETS = ("tags", "vendors")
 
@@ -158,7 +158,7 @@ def _check_known(values: Mapping[str, Any]) -> None:
 def _save(customer: Customer, *changed: str) -> None:
     customer.updated_at = timezone.now()
     columns = [name for name in changed if name not in _SETS]
-    customer.save(update_fields=[*columns, *(_KEYS if set(columns) & set(FIELDS) else ()), "updated_at"])
+    customer.save(update_fields=[*columns, *(KEYS if set(columns) & set(FIELDS) else ()), "updated_at"])
 
 
 def _touch(customer: Customer, by: Actor | None, field: str) -> None:

@@ -2,7 +2,7 @@
 
 from django.utils import timezone
 
-from customers import duplicates, privacy, retention
+from customers import duplicates, imports, privacy, retention
 from customers.models import PrivacyRequest
 from modules.events import Envelope
 from modules.tasks import enqueue, task
@@ -23,6 +23,12 @@ def find_duplicates(*, platform: Platform) -> None:
 def find_duplicates_after_import(event: Envelope) -> None:
     """Look at once for those whom an import brought a second time."""
     enqueue(find_duplicates, platform=event.platform)
+
+
+@task("customers.import")
+def import_customers(*, platform: Platform | None, run: str) -> None:
+    """Check or write what is left of an import. Called again it goes on where it stopped."""
+    imports.work_on(run)
 
 
 # --- Duties: also where the module is off --------------------------------------------------------------------------
@@ -54,3 +60,9 @@ def erase_due(*, platform: Platform | None) -> None:
 def give_notice(*, platform: Platform) -> None:
     """Tell those who were inactive for too long that they will be erased."""
     retention.give_notice(platform)
+
+
+@task("customers.expire_imports", is_duty=True)
+def expire_imports(*, platform: Platform | None) -> None:
+    """Throw away what imports kept for some weeks, also where the module is off by now."""
+    imports.expire()

@@ -12,10 +12,12 @@ from factory.django import DjangoModelFactory
 from customers import consents, merging, privacy, services
 from customers.models import (
     Address,
+    BrokenRow,
     ConsentRecord,
     Customer,
     CustomerEvent,
     DuplicatePair,
+    ImportRun,
     Merge,
     Note,
     PrivacyRequest,
@@ -274,3 +276,30 @@ class PrivacyRequestFactory(DjangoModelFactory[PrivacyRequest]):
     def _create(cls, model_class: type[PrivacyRequest], *args: Any, **kwargs: Any) -> PrivacyRequest:
         is_erasure = kwargs.pop("kind") == PrivacyRequest.Kind.ERASURE
         return (privacy.request_erasure if is_erasure else privacy.request_export)(**kwargs)
+
+
+class ImportRunFactory(DjangoModelFactory[ImportRun]):
+    """An import of one row that was checked, on a platform of its own; that row has an error."""
+
+    platform = SubFactory(PlatformFactory)
+    status = ImportRun.Status.CHECKED
+    match = "external_ref"
+    error_policy = "skip_row"
+    file_name = "customers.csv"
+    format = "csv"
+    columns = LazyFunction(lambda: ["email", "external_ref"])
+    total = processed = failed = 1
+
+    class Meta:
+        model = ImportRun
+
+    @classmethod
+    def _create(cls, model_class: type[ImportRun], *args: Any, **kwargs: Any) -> ImportRun:
+        run = super()._create(model_class, *args, **kwargs)
+        values, errors = (
+            {"email": "nobody", "external_ref": "C-1"},
+            [{"code": "invalid", "attr": "email", "detail": "No."}],
+        )
+        BrokenRow.objects.create(run=run, line=2, values=values, errors=errors)
+        run.chunks.create(number=0, rows=[{"line": 2, "values": values, "faults": []}])
+        return run

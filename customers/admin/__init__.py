@@ -1,7 +1,8 @@
 """Customers in the admin."""
 
 from customers.admin.duplicates import DuplicatePairAdmin, MergeAdmin
+from customers.admin.imports import ImportRunAdmin
 from customers.admin.people import CustomerAdmin, TagAdmin
 from customers.admin.privacy import PrivacyRequestAdmin
 
-__all__ = ["CustomerAdmin", "DuplicatePairAdmin", "MergeAdmin", "PrivacyRequestAdmin", "TagAdmin"]
+__all__ = ["CustomerAdmin", "DuplicatePairAdmin", "ImportRunAdmin", "MergeAdmin", "PrivacyRequestAdmin", "TagAdmin"]

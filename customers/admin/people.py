@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 
 from customers import consents, selectors, services
 from customers.admin import wording
+from customers.admin.exports import ExportableAdmin
 from customers.admin.forms import AddressForm, CustomerForm
 from customers.admin.merge_pages import MergePages
 from customers.admin.privacy import privacy_panel
@@ -74,7 +75,7 @@ class NoteInline(OfOpenCustomerInline):
 
 
 @admin.register(Customer)
-class CustomerAdmin(ModuleModelAdmin):
+class CustomerAdmin(ExportableAdmin):
     """Customers of every platform in scope. Every write goes through the services."""
 
     form = CustomerForm

@@ -7,6 +7,7 @@ from customers.api.viewsets.duplicates import (
     MergeViewSet,
     ScanViewSet,
 )
+from customers.api.viewsets.imports import ImportViewSet
 from customers.api.viewsets.people import (
     AddressViewSet,
     CustomerViewSet,
@@ -30,6 +31,7 @@ admin_router.register("duplicates", DuplicatePairViewSet)
 admin_router.register("merge", MergeViewSet, basename="merging")
 admin_router.register("merges", MergeTrailViewSet)
 admin_router.register("privacy-requests", PrivacyRequestViewSet, basename="privacy-request")
+admin_router.register("imports", ImportViewSet, basename="import")
 
 vendor_router = ModuleRouter()
 vendor_router.register("customers", VendorCustomerViewSet)

@@ -1,6 +1,6 @@
 """The demo story's customers."""
 
-from customers.demo import duplicates, people, privacy
+from customers.demo import duplicates, imports, people, privacy
 from platforms.demo import Story
 
 
@@ -9,3 +9,4 @@ def load(story: Story) -> None:
     people.load(story)
     duplicates.load(story)
     privacy.load(story)
+    imports.load(story)

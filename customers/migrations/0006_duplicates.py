@@ -11,7 +11,7 @@ import platforms.validators
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("customers", "0003_event_kinds"),
+        ("customers", "0005_imports"),
         ("platforms", "0005_cache_table"),
     ]
 

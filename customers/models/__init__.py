@@ -3,6 +3,7 @@
 from customers.models.consents import ConsentRecord
 from customers.models.duplicates import DuplicatePair, Merge
 from customers.models.events import CustomerEvent
+from customers.models.imports import BrokenRow, ErrorPolicy, ImportChunk, ImportRun, Match
 from customers.models.people import (
     MAX_EMAIL,
     MAX_LABEL,
@@ -20,12 +21,17 @@ __all__ = [
     "MAX_EMAIL",
     "MAX_LABEL",
     "Address",
+    "BrokenRow",
     "ConsentRecord",
     "Customer",
     "CustomerEvent",
     "CustomerQuerySet",
     "CustomerVendor",
     "DuplicatePair",
+    "ErrorPolicy",
+    "ImportChunk",
+    "ImportRun",
+    "Match",
     "Merge",
     "Note",
     "OfCustomer",

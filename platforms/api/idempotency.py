@@ -4,6 +4,7 @@ The key is claimed in the transaction in which the write happens: what is done a
 together or not at all. Who sends the same key meanwhile waits for that transaction and gets its answer.
 """
 
+import hashlib
 import json
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from cryptography.fernet import Fernet
+from django.core.files.uploadedfile import UploadedFile
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from rest_framework import status
@@ -52,7 +54,7 @@ class Key:
     def fingerprint(self, request: Request) -> str:
         """Return what tells this request from another with the same key: address, query and body."""
         query = sorted((name, values) for name, values in request.query_params.lists())
-        said = json.dumps([request.method, request.path, query, request.data], sort_keys=True)
+        said = json.dumps([request.method, request.path, query, request.data], sort_keys=True, default=_digest_of_file)
         return self._derived("fingerprint", said).hex()
 
     def seal(self, answer: dict[str, Any]) -> str:
@@ -113,6 +115,14 @@ class IdempotentMixin:
         self.etag = answer["etag"]
         body = json.loads(answer["body"]) if answer["body"] else None
         return Response(body, status=answer["status"], headers=answer["headers"])
+
+
+def _digest_of_file(file: UploadedFile) -> str:
+    digest = hashlib.sha256()
+    for chunk in file.chunks():
+        digest.update(chunk)
+    file.seek(0)
+    return digest.hexdigest()
 
 
 def key_of(request: Request) -> Key | None:

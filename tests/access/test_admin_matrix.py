@@ -82,16 +82,12 @@ MODELS = {
     "customers.duplicatepair": Pages(READERS, NOBODY, NOBODY, NOBODY),
     "customers.merge": Pages(READERS, NOBODY, NOBODY, NOBODY),
     "customers.privacyrequest": Pages(READERS, STAFF, STAFF, NOBODY),
+    "customers.importrun": Pages(STAFF, STAFF, NOBODY, NOBODY),
 }
 # What is never edited here has no log of edits either.
 READ_ONLY = {
-    "modules.module",
-    "modules.change",
-    "modules.event",
-    "modules.delivery",
-    "modules.taskrun",
-    "customers.duplicatepair",
-    "customers.merge",
+    *("modules.module", "modules.change", "modules.event", "modules.delivery", "modules.taskrun"),
+    *("customers.duplicatepair", "customers.importrun", "customers.merge"),
 }
 # A module's pages, unless it stands above.
 OF_A_MODULE = Pages(READERS, STAFF, STAFF, STAFF)

@@ -169,9 +169,9 @@ def test_matrix__everybody_everywhere__gets_what_it_says(who: str, situation: st
         body = None if method == "get" else {}
         answer = getattr(client, method)(f"{address}{query}", body, HTTP_IF_MATCH="*")
         if not is_right(answer, wanted):
-            wrong.append(f"{method} {address}: {answer.status_code} {answer.content[:120]!r}, not {wanted}")
+            wrong.append(f"{method} {address}: {answer.status_code} {answer.getvalue()[:120]!r}, not {wanted}")
         if who not in ("superuser", "foreign admin") and situation != "foreign":
-            shown = answer.content.decode()
+            shown = answer.getvalue().decode(errors="replace")
             wrong += [f"{method} {address} shows {mark}" for mark in world.foreign.marks if mark in shown]
     assert wrong == []
     assert worlds.everything() == before
@@ -204,7 +204,7 @@ def test_gate__module_off_and_on_again__everything_is_dark_and_back(module: str,
 
     def answers() -> dict[str, tuple[int, bytes]]:
         found = {route.name: client.get(route.address(words_of(world, route, "own"))) for route in reads}
-        return {name: (answer.status_code, answer.content) for name, answer in found.items()}
+        return {name: (answer.status_code, answer.getvalue()) for name, answer in found.items()}
 
     on = answers()
     assert {status for status, _ in on.values()} <= {200}

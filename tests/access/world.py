@@ -17,6 +17,7 @@ from customers.models import (
     Customer,
     CustomerEvent,
     DuplicatePair,
+    ImportRun,
     Merge,
     Note,
     PrivacyRequest,
@@ -33,6 +34,7 @@ from tests.factories import (
     CustomerEventFactory,
     CustomerFactory,
     DuplicatePairFactory,
+    ImportRunFactory,
     InvoiceFactory,
     MembershipFactory,
     MergeFactory,
@@ -62,6 +64,7 @@ ROWS: Mapping[type[Model], tuple[type[DjangoModelFactory[Any]], Mapping[str, str
     DuplicatePair: (DuplicatePairFactory, {"platform": "platform"}),
     Merge: (MergeFactory, {"platform": "platform"}),
     PrivacyRequest: (PrivacyRequestFactory, {"customer__vendor": "vendor"}),
+    ImportRun: (ImportRunFactory, {"platform": "platform"}),
     Membership: (MembershipFactory, {"vendor": "vendor"}),
     ApiToken: (ApiTokenFactory, {"platform": "platform"}),
 }

@@ -21,11 +21,12 @@ from customers.api.serializers.people import (
     WhySerializer,
 )
 from customers.api.viewsets import ADD, READ
+from customers.api.viewsets.many import ManyCustomersMixin
 from customers.models import Address, Customer, CustomerEvent, Note, Tag
 from modules.api.bases import AdminResource
 
 
-class CustomerViewSet(AdminResource):
+class CustomerViewSet(ManyCustomersMixin, AdminResource):
     """Who buys."""
 
     http_method_names = [*ADD, "patch"]

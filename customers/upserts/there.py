@@ -1,0 +1,83 @@
+"""What a set of rows meets: the customers, tags and vendors that are there, read with a query a table."""
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from django.db.models import Q
+
+from customers.cells import split_names
+from customers.keys import email_key, name_key
+from customers.models import Address, Customer, CustomerVendor, Tag
+from customers.upserts.rows import Row
+from platforms.models import Platform, Vendor
+
+
+@dataclass(slots=True, kw_only=True)
+class There:
+    """What is there, by what rows say. Judging a row brings it up to date for the rows after it."""
+
+    platform: Platform
+    by_email: dict[str, Customer] = field(default_factory=dict)
+    by_ref: dict[str, Customer] = field(default_factory=dict)
+    addresses: dict[tuple[uuid.UUID, str], Address] = field(default_factory=dict)
+    tag_keys: dict[uuid.UUID, set[str]] = field(default_factory=dict)
+    vendor_ids: dict[uuid.UUID, set[int]] = field(default_factory=dict)
+    tags: dict[str, Tag] = field(default_factory=dict)
+    vendors: Mapping[str, Vendor] = field(default_factory=dict)
+
+    def move(self, customer: Customer, *, email: str, ref: str) -> None:
+        """Have the customer be found by what it says now; `email` and `ref` are the keys that it had."""
+        for found, old, new in (
+            (self.by_email, email, customer.email_key),
+            (self.by_ref, ref, customer.external_ref),
+        ):
+            if old != new:
+                found.pop(old, None)
+            if new:
+                found[new] = customer
+
+
+def read(platform: Platform, rows: Sequence[Row], *, is_locked: bool) -> There:
+    """Read what these rows meet. is_locked: keep the customers locked until the transaction ends, in key order."""
+    there = There(platform=platform)
+    emails = {email_key(email) for row in rows if (email := row.values.get("email"))}
+    refs = {ref for row in rows if (ref := row.values.get("external_ref"))}
+    customers = (
+        Customer.objects.open().filter(platform=platform).filter(Q(email_key__in=emails) | Q(external_ref__in=refs))
+    )
+    if is_locked:
+        customers = customers.select_for_update(no_key=True)
+    for customer in customers.order_by("pk"):
+        there.move(customer, email="", ref="")
+    found = {customer.pk for customer in (*there.by_email.values(), *there.by_ref.values())}
+    _read_tags(there, _names(rows, "tags"), found)
+    _read_vendors(there, _names(rows, "vendors"), found)
+    if found and any(row.values.get("address_line1") or row.values.get("address_city") for row in rows):
+        for address in Address.objects.filter(customer__in=found).order_by("is_default", "-created_at", "-pk"):
+            # The last one stays: the default, else the oldest.
+            there.addresses[address.customer_id, address.kind] = address
+    return there
+
+
+def _names(rows: Iterable[Row], column: str) -> set[str]:
+    return {name for row in rows if (cell := row.values.get(column)) for name in split_names(cell)}
+
+
+def _read_tags(there: There, names: set[str], found: set[uuid.UUID]) -> None:
+    if not names:
+        return
+    keys = {name_key(name) for name in names}
+    there.tags = {tag.key: tag for tag in Tag.objects.filter(platform=there.platform, key__in=keys)}
+    carried = Customer.tags.through.objects.filter(customer__in=found, tag__in=list(there.tags.values()))
+    for customer, key in carried.values_list("customer", "tag__key"):
+        there.tag_keys.setdefault(customer, set()).add(key)
+
+
+def _read_vendors(there: There, codes: set[str], found: set[uuid.UUID]) -> None:
+    if not codes:
+        return
+    there.vendors = {vendor.code: vendor for vendor in Vendor.objects.filter(platform=there.platform, code__in=codes)}
+    known = CustomerVendor.objects.filter(customer__in=found, vendor__in=list(there.vendors.values()))
+    for customer, vendor in known.values_list("customer", "vendor"):
+        there.vendor_ids.setdefault(customer, set()).add(vendor)
