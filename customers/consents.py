@@ -10,6 +10,7 @@ from datetime import timedelta
 from django.core import signing
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
@@ -43,6 +44,14 @@ def is_given(*, customer: Customer, channel: str, purpose: str) -> bool:
     """Whether the customer agreed to be written to on this channel for this purpose, and still does. One query."""
     line = _newest_line(customer, channel, purpose)
     return line is not None and line.counts
+
+
+def who_gave(*, platform: Platform, channel: str, purpose: str) -> Q:
+    """Return the condition on customers that `is_given` holds for them: their newest line counts."""
+    lines = ConsentRecord.objects.filter(channel=channel, purpose=purpose)
+    newer = lines.filter(customer=OuterRef("customer"), at__gt=OuterRef("at"))
+    counts = lines.counting().filter(platform=platform, customer=OuterRef("pk"))
+    return Q(Exists(counts.exclude(Exists(newer))))
 
 
 @transaction.atomic

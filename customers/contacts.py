@@ -3,9 +3,11 @@
 import uuid
 from collections.abc import Iterable, Sequence
 
-from customers import consents
+from django.db.models import QuerySet
+
+from customers import consents, segments
 from customers.keys import email_key
-from customers.models import Customer
+from customers.models import Customer, Segment
 from modules.ports import MARKETING, Recipient, Selector
 from platforms.models import Platform
 
@@ -13,13 +15,19 @@ from platforms.models import Platform
 def recipients(*, platform: Platform, selector: Selector) -> Sequence[Recipient]:
     """Return who is meant, each mailbox once: customers of the platform who have one, then addresses by themselves.
 
-    An id that is nobody's here, or of somebody who was merged or erased, is nobody. One query.
+    An id that is nobody's here, or of somebody who was merged or erased, is nobody; one that is no segment's here has
+    no members. One query, where segments are named another one, and for each what `segments.members` asks.
     """
-    people = Customer.objects.open().filter(platform=platform, pk__in=_ids(selector.people)).exclude(email="")
-    found = {
-        person.email_key: Recipient(address=person.email, person=str(person.pk), locale=person.locale)
-        for person in people.order_by("created_at", "pk")
-    }
+    named = Segment.objects.filter(platform=platform, pk__in=_ids(selector.segments)).select_related("platform")
+    groups: list[QuerySet[Customer]] = [
+        Customer.objects.open().filter(platform=platform, pk__in=_ids(selector.people)),
+        *(segments.members_of(segment) for segment in named.order_by("created_at", "pk")),
+    ]
+    found: dict[str, Recipient] = {}
+    for people in groups:
+        for person in people.exclude(email_key="").order_by("created_at", "pk").iterator():
+            recipient = Recipient(address=person.email, person=str(person.pk), locale=person.locale)
+            found.setdefault(person.email_key, recipient)
     for address in selector.addresses:
         found.setdefault(email_key(address), Recipient(address=address))
     return tuple(found.values())

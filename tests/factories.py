@@ -9,8 +9,8 @@ from django.utils import timezone
 from factory.declarations import LazyAttribute, LazyFunction, Maybe, SelfAttribute, Sequence, SubFactory
 from factory.django import DjangoModelFactory
 
-from customers import consents, services
-from customers.models import Address, ConsentRecord, Customer, CustomerEvent, Note, Tag
+from customers import consents, segments, services
+from customers.models import Address, ConsentRecord, Customer, CustomerEvent, Note, Segment, Tag
 from platforms.models import ApiToken, Membership, Platform, User, Vendor
 
 
@@ -217,3 +217,18 @@ class CustomerEventFactory(DjangoModelFactory[CustomerEvent]):
 
     class Meta:
         model = CustomerEvent
+
+
+class SegmentFactory(DjangoModelFactory[Segment]):
+    """The active customers of a platform of its own."""
+
+    platform = SubFactory(PlatformFactory)
+    name = Sequence(lambda n: f"Segment {n}")
+    rules = LazyFunction(lambda: [{"field": "status", "operator": "is", "value": ["active"]}])
+
+    class Meta:
+        model = Segment
+
+    @classmethod
+    def _create(cls, model_class: type[Segment], *args: Any, **kwargs: Any) -> Segment:
+        return segments.save_segment(segment=model_class(**kwargs))

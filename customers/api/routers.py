@@ -8,6 +8,7 @@ from customers.api.viewsets.people import (
     TagViewSet,
     TimelineViewSet,
 )
+from customers.api.viewsets.segments import SegmentViewSet
 from customers.api.viewsets.vendors import VendorCustomerViewSet, VendorNoteViewSet
 from modules.api.bases import ModuleRouter
 
@@ -18,6 +19,7 @@ admin_router.register("tags", TagViewSet)
 admin_router.register("notes", NoteViewSet)
 admin_router.register("consents", ConsentViewSet, basename="consent")
 admin_router.register("timeline", TimelineViewSet, basename="timeline")
+admin_router.register("segments", SegmentViewSet)
 
 vendor_router = ModuleRouter()
 vendor_router.register("customers", VendorCustomerViewSet)

@@ -3,6 +3,7 @@
 from customers.models.consents import ConsentRecord
 from customers.models.events import CustomerEvent
 from customers.models.people import (
+    EMAIL_DOMAIN,
     MAX_EMAIL,
     MAX_LABEL,
     Address,
@@ -13,8 +14,10 @@ from customers.models.people import (
     OfCustomer,
     Tag,
 )
+from customers.models.segments import Segment
 
 __all__ = [
+    "EMAIL_DOMAIN",
     "MAX_EMAIL",
     "MAX_LABEL",
     "Address",
@@ -25,5 +28,6 @@ __all__ = [
     "CustomerVendor",
     "Note",
     "OfCustomer",
+    "Segment",
     "Tag",
 ]

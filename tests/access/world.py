@@ -11,7 +11,7 @@ from django.db.models import Model
 from factory.django import DjangoModelFactory
 from rest_framework.test import APIClient
 
-from customers.models import Address, ConsentRecord, Customer, CustomerEvent, Note, Tag
+from customers.models import Address, ConsentRecord, Customer, CustomerEvent, Note, Segment, Tag
 from modules import services
 from modules.models import Delivery, Event, TaskRun
 from modules.registry import registry
@@ -28,6 +28,7 @@ from tests.factories import (
     PaymentFactory,
     PlanFactory,
     PlatformFactory,
+    SegmentFactory,
     TagFactory,
     UserFactory,
     VendorFactory,
@@ -46,6 +47,7 @@ ROWS: Mapping[type[Model], tuple[type[DjangoModelFactory[Any]], Mapping[str, str
     Note: (NoteFactory, {"vendor": "vendor"}),
     ConsentRecord: (ConsentFactory, {"customer__vendor": "vendor"}),
     CustomerEvent: (CustomerEventFactory, {"customer__vendor": "vendor"}),
+    Segment: (SegmentFactory, {"platform": "platform"}),
     Membership: (MembershipFactory, {"vendor": "vendor"}),
     ApiToken: (ApiTokenFactory, {"platform": "platform"}),
 }
