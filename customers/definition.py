@@ -70,6 +70,12 @@ registry.register(
                 audiences=("staff", "vendor"),
                 page="admin:customers_customer_changelist",
             ),
+            MenuItem(
+                key="customers.segments",
+                label="Segments",
+                page="admin:customers_segment_changelist",
+                feature="segments",
+            ),
             MenuItem(key="customers.tags", label="Tags", permission="manage", page="admin:customers_tag_changelist"),
         ),
         admin_router="customers.api.routers.admin_router",

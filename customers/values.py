@@ -99,7 +99,7 @@ class Words:
         return {"type": "array", "items": items, "minItems": 1, "maxItems": MAX_VALUES}
 
     def read(self, value: object) -> list[str]:
-        """Return the texts in their order."""
+        """Return the texts in their order, or in that of the choices."""
         if not isinstance(value, list) or not 1 <= len(value) <= MAX_VALUES:
             raise _refuse(f"Name 1 to {MAX_VALUES}, as a list.")
         found: dict[str, str] = {}
@@ -108,7 +108,7 @@ class Words:
             if self.choices and text not in self.choices:
                 raise _refuse(f"“{text[:MOST_ECHOED]}” is none that there is.")
             found.setdefault(self.key(text), text)
-        return list(found.values())
+        return [text for text in self.choices if text in found] if self.choices else list(found.values())
 
     def show(self, value: Sequence[str]) -> str:
         """Return them with commas between them."""

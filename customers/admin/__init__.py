@@ -1,5 +1,6 @@
 """Customers in the admin."""
 
 from customers.admin.people import CustomerAdmin, TagAdmin
+from customers.admin.segments import SegmentAdmin
 
-__all__ = ["CustomerAdmin", "TagAdmin"]
+__all__ = ["CustomerAdmin", "SegmentAdmin", "TagAdmin"]

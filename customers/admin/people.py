@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 
 from customers import consents, selectors, services
 from customers.admin.forms import AddressForm, CustomerForm
+from customers.admin.segments import SegmentFilter
 from customers.models import Address, Customer, Note, Tag
 from modules.admin.bases import ModuleInline, ModuleModelAdmin
 from platforms.access import Actor, Right
@@ -78,7 +79,7 @@ class CustomerAdmin(ModuleModelAdmin):
     # None for many rows at once: beyond a page, nobody could say which.
     actions = None
     list_display = ("full_name", "email", "phone", "platform", "state", "created")
-    list_filter = ("platform", "status", "tags", "vendors", "created_at")
+    list_filter = ("platform", "status", "tags", "vendors", SegmentFilter, "created_at")
     list_select_related = ("platform",)
     sortable_by = ("created",)
     # Each count would read every customer.
