@@ -1,9 +1,10 @@
 """The demo story's customers."""
 
-from customers.demo import people
+from customers.demo import people, segments
 from platforms.demo import Story
 
 
 def load(story: Story) -> None:
     """Tell the module's part of the story; what is told already stays as it is."""
     people.load(story)
+    segments.load(story)
