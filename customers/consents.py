@@ -2,6 +2,9 @@
 
 Where `double_opt_in` is on, a consent to e-mail counts once it was confirmed from the mailbox: a link that only its
 owner can have seen. Other channels have no mailbox to be confirmed from, and count at once.
+
+A new e-mail address voids links that were sent to the old one. A consent that was confirmed already stays: it was given
+by the person, who told their new address themselves or had it told, and not by the mailbox.
 """
 
 from collections.abc import Iterable
@@ -54,6 +57,11 @@ def who_gave(*, platform: Platform, channel: str, purpose: str) -> Q:
     return Q(Exists(counts.exclude(Exists(newer))))
 
 
+def has_to_be_confirmed(platform: Platform, channel: str) -> bool:
+    """Whether a consent to this channel counts only once it was confirmed from the mailbox."""
+    return channel == ConsentRecord.Channel.EMAIL and gate.config_of(platform, CustomersConfig).double_opt_in
+
+
 @transaction.atomic
 def give(
     *, customer: Customer, channel: str, purpose: str, source: str, document_version: str = "", by: Actor | None = None
@@ -64,9 +72,7 @@ def give(
     where it has to be confirmed and there is no mailbox.
     """
     locked = lock_open(customer)
-    needs_confirmation = (
-        channel == ConsentRecord.Channel.EMAIL and gate.config_of(locked.platform, CustomersConfig).double_opt_in
-    )
+    needs_confirmation = has_to_be_confirmed(locked.platform, channel)
     if needs_confirmation and not locked.email:
         message = "This customer has no e-mail address from which it could be confirmed."
         raise ValidationError({"channel": ValidationError(message, code="no_email")})

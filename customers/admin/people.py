@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.utils.safestring import SafeString
 
 from customers import consents, selectors, services
+from customers.admin.consents import ConsentPages
 from customers.admin.forms import AddressForm, CustomerForm
 from customers.admin.segments import SegmentFilter
 from customers.models import Address, Customer, Note, Tag
@@ -71,7 +72,7 @@ class NoteInline(OfOpenCustomerInline):
 
 
 @admin.register(Customer)
-class CustomerAdmin(ModuleModelAdmin):
+class CustomerAdmin(ConsentPages):
     """Customers of every platform in scope. Every write goes through the services."""
 
     form = CustomerForm

@@ -294,6 +294,7 @@ def test_pages_of_customers__operator__nothing_to_say(open_page: OpenPage, story
     ]
     addresses[0] += "?q=Ma"
     addresses += [reverse("admin:customers_customer_change", args=[one.pk]) for one in (customer, closed)]
+    addresses += [reverse("admin:customers_customer_consent", args=[customer.pk])]
 
     assert [line for address in addresses for line in complaints_of(page, address)] == []
 
