@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import and_, or_
-from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -16,8 +15,11 @@ from customers.rules import Rule, Told, condition_of, known_on, tell, validate_r
 from platforms.models import Platform
 from platforms.search import MOST_COUNTED
 
-# How many are few. Whether all rules find more costs a few milliseconds to ask; where any will do, each rule is asked.
-_FEW = {Segment.Match.ALL: 500, Segment.Match.ANY: 2000}
+# Among so many of the newest customers a page of members is looked for: a matter of milliseconds.
+_NEWEST = 5_000
+_PAGE = 50
+# More than any platform has.
+_EVERYBODY = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,21 +50,21 @@ def members_of(segment: Segment, among: QuerySet[Customer] | None = None) -> Que
 def in_pages(segment: Segment, among: QuerySet[Customer] | None = None) -> QuerySet[Customer]:
     """Return a segment's members, among these, for a list that shows the newest customers first, page by page.
 
-    Where many match, a database does well to go through the customers from the newest on, until a page is full. Where
-    few do, it would go through all of them: it is told who they are instead. That costs a query, or one for each rule.
+    Where a page of them is among the platform's newest customers, a database does well to go through these until the
+    page is full. Where it is not, it would go through a million: it is made to find all members first, and to sort them
+    then. To know which costs two queries, and one on a platform that is not large.
     """
     platform, conditions = segment.platform, _conditions(segment.platform, segment.rules)
-    most = _FEW[Segment.Match(segment.match)]
-    if segment.match == Segment.Match.ALL:
-        conditions = [reduce(and_, conditions)]
-    found: set[UUID] = set()
-    for condition in conditions:
-        found.update(_open(platform).filter(condition).order_by().values_list("pk", flat=True)[: most + 1])
-        if len(found) > most:
-            return _open(platform, among).filter(reduce(or_, conditions))
-    # Without the limit, PostgreSQL might well look at every customer, whether they are among these.
-    few = Customer.objects.filter(pk__in=found).order_by().values("pk")[:most]
-    return _open(platform, among).filter(pk__in=few)
+    is_all = segment.match == Segment.Match.ALL
+    found = reduce(and_ if is_all else or_, conditions)
+    if _is_quick(platform, found):
+        return _open(platform, among).filter(found)
+    first, *others = [
+        _open(platform).filter(one).order_by().values("pk") for one in ([found] if is_all else conditions)
+    ]
+    # PostgreSQL looks into neither a limit nor a union for a way to go from the newest on.
+    members = first.union(*others) if others else first[:_EVERYBODY]
+    return _open(platform, among).filter(pk__in=members)
 
 
 def count(found: QuerySet[Customer]) -> Count:
@@ -104,6 +106,15 @@ def _open(platform: Platform, among: QuerySet[Customer] | None = None) -> QueryS
     # As `open()` has it, of rows that may come from anybody.
     customers = Customer.objects.all() if among is None else among
     return customers.filter(status__in=Customer.OPEN, platform=platform)
+
+
+def _is_quick(platform: Platform, found: Q) -> bool:
+    """Whether there is a page of these among the newest customers, or there are not many customers."""
+    newest = _open(platform).order_by("-created_at").values_list("created_at", flat=True)
+    oldest_of_them = next(iter(newest[_NEWEST : _NEWEST + 1]), None)
+    if oldest_of_them is None:
+        return True
+    return _open(platform).filter(found, created_at__gt=oldest_of_them).order_by()[:_PAGE].count() == _PAGE
 
 
 def _conditions(platform: Platform, rules: Sequence[Rule]) -> list[Q]:
