@@ -15,6 +15,7 @@ from tests.factories import (
     PaymentFactory,
     PlanFactory,
     PlatformFactory,
+    SegmentFactory,
     TagFactory,
     VendorFactory,
 )
@@ -30,6 +31,9 @@ LISTS = {
     f"{CUSTOMERS}notes/",
     f"{CUSTOMERS}consents/",
     f"{CUSTOMERS}timeline/",
+    f"{CUSTOMERS}segments/",
+    f"{CUSTOMERS}segments/fields/",
+    f"{CUSTOMERS}segments/{{id}}/members/",
     f"{BILLING}plans/",
     f"{BILLING}invoices/",
     f"{BILLING}payments/",
@@ -97,11 +101,12 @@ def test_schema__every_answer_to_a_reader__is_as_described(
     ids |= {"customers": customer.pk, "timeline": customer.events.get().pk}
     ids |= {"tags": TagFactory(platform=kestrel_on).pk, "addresses": AddressFactory(customer=customer).pk}
     ids |= {"notes": NoteFactory(customer=customer).pk, "consents": ConsentFactory(customer=customer).pk}
+    ids |= {"segments": SegmentFactory(platform=kestrel_on).pk}
     seen = set()
     for path, operations in document["paths"].items():
         if not path.startswith(ADMIN) or "get" not in operations:
             continue
-        resource = path.split("/")[-3] if "{id}" in path else ""
+        resource = path.partition("/{id}")[0].rpartition("/")[2]
         of = {"platform": "kestrel", "module": "cms", "vendor": brindle.code, "number": 1, "id": ids.get(resource)}
         url = path.format(**of)
         schema = answer_schema(document, path)
