@@ -152,7 +152,7 @@ def _first_page(segment: Segment, page: int) -> QuerySet[Customer]:
 
 
 def _count(segment: Segment) -> QuerySet[Customer]:
-    return segments.members_of(segment).order_by()[: MOST_COUNTED + 1]
+    return segments.in_pages(segment).order_by()[: MOST_COUNTED + 1]
 
 
 def _time(make: Callable[[], QuerySet[Customer]]) -> tuple[float, list[str]]:

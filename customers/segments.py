@@ -35,8 +35,8 @@ def members(
 ) -> QuerySet[Customer]:
     """Return the platform's open customers, among these, whom all or any of the rules find.
 
-    rules: as `validate_rules` returns them. To be counted, or gone through whole; a list that shows the newest first
-    takes `in_pages`. A query for tags and one for vendors, where rules name any.
+    rules: as `validate_rules` returns them. To be gone through whole; what counts, or shows the newest first, takes
+    `in_pages`. A query for tags and one for vendors, where rules name any.
     """
     conditions = _conditions(platform, rules)
     return _open(platform, among).filter(reduce(and_ if match == Segment.Match.ALL else or_, conditions))
@@ -48,7 +48,7 @@ def members_of(segment: Segment, among: QuerySet[Customer] | None = None) -> Que
 
 
 def in_pages(segment: Segment, among: QuerySet[Customer] | None = None) -> QuerySet[Customer]:
-    """Return a segment's members, among these, for a list that shows the newest customers first, page by page.
+    """Return a segment's members, among these, to be counted, or listed page by page with the newest customers first.
 
     Where a page of them is among the platform's newest customers, a database does well to go through these until the
     page is full. Where it is not, it would go through a million: it is made to find all members first, and to sort them
@@ -68,7 +68,7 @@ def in_pages(segment: Segment, among: QuerySet[Customer] | None = None) -> Query
 
 
 def count(found: QuerySet[Customer]) -> Count:
-    """Count members, to 10,000 and no further. One query."""
+    """Count members as `in_pages` returns them, to 10,000 and no further. One query."""
     number = found.order_by()[: MOST_COUNTED + 1].count()
     return Count(min(number, MOST_COUNTED), number > MOST_COUNTED)
 

@@ -150,10 +150,11 @@ class SegmentAdmin(ModuleModelAdmin):
         is_look = form.is_look and not form.errors
         shown = form.instance if is_look else None if form.is_bound else obj
         if shown is not None:
+            members = segments.in_pages(shown)
             context |= {
                 "is_saved": not form.is_bound,
-                "found": segments.count(segments.members_of(shown)),
-                "first": segments.in_pages(shown).order_by("-created_at", "-pk")[:_SHOWN],
+                "found": segments.count(members),
+                "first": members.order_by("-created_at", "-pk")[:_SHOWN],
             }
         return super().render_change_form(request, context, add, change, form_url, obj)
 

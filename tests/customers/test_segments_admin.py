@@ -235,7 +235,7 @@ def test_pages__many_rows__same_queries(count: int, gold: Tag, ann: User, django
     client = logged_in(ann)
     with django_assert_num_queries(11):
         assert len(client.get(LIST).context["cl"].result_list) == count
-    with django_assert_num_queries(19):
+    with django_assert_num_queries(18):
         assert client.get(page_of(segment)).status_code == 200
 
 

@@ -41,7 +41,7 @@ class SegmentViewSet(AdminResource):
     def summary(self, request: Request, **address: str) -> Response:
         """Count the members, and say the rules in words with what has gone of that which they name."""
         segment = self.find(**self.address)
-        found = segments.count(segments.members_of(segment, self.in_scope(Customer.objects.all())))
+        found = segments.count(segments.in_pages(segment, self.in_scope(Customer.objects.all())))
         return Response(SegmentSummarySerializer({"found": found, "told": segments.told(segment)}).data)
 
     @extend_schema(responses=RuleFieldSerializer(many=True))
