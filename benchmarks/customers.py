@@ -1,4 +1,4 @@
-"""How long it takes to find customers among a million: `make bench-customers`.
+"""How long it takes to find customers, and members of segments, among a million: `make bench-customers`.
 
 Fills a PostgreSQL database of its own with one platform of a million customers and one of a thousand, asks what the API
 and the admin ask of them, and prints what PostgreSQL needed for each, and by which indexes.
@@ -18,7 +18,8 @@ from django.db.models import QuerySet
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.test")
 django.setup()
 
-from customers.models import Customer  # noqa: E402  (once Django is set up)
+from benchmarks import segments  # noqa: E402  (once Django is set up)
+from customers.models import Customer  # noqa: E402
 from customers.selectors import search  # noqa: E402
 from platforms.admin_base import BoundedPaginator  # noqa: E402
 from platforms.models import Platform  # noqa: E402
@@ -79,12 +80,15 @@ def main() -> None:
     """Fill, ask, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000, help="customers of the large platform")
-    count = parser.parse_args().rows
+    parser.add_argument("--plans", action="store_true", help="print PostgreSQL's plans for the segments, too")
+    asked = parser.parse_args()
+    count = asked.rows
     call_command("migrate", verbosity=0)
     started = time.monotonic()
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = 0")
     large, small = fill("large", count), fill("small", 1000)
+    segments.fill(large)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     print(f"{count} customers made in {time.monotonic() - started:.0f} s\n")
@@ -103,6 +107,7 @@ def main() -> None:
         measure(f"admin, {name}: a page", shown[:50])
         measure(f"admin, {name}: the count", shown.order_by()[: BoundedPaginator.MOST + 1])
         measure(f"admin, {name}: search d, the count", search(shown, "d").order_by()[: BoundedPaginator.MOST + 1])
+    segments.measure(large, page=PAGE, with_plans=asked.plans)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,9 @@
 
 Where `double_opt_in` is on, a consent to e-mail counts once it was confirmed from the mailbox: a link that only its
 owner can have seen. Other channels have no mailbox to be confirmed from, and count at once.
+
+A new e-mail address voids links that were sent to the old one. A consent that was confirmed already stays: it was given
+by the person, who told their new address themselves or had it told, and not by the mailbox.
 """
 
 from collections.abc import Iterable
@@ -10,6 +13,7 @@ from datetime import timedelta
 from django.core import signing
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
@@ -45,6 +49,19 @@ def is_given(*, customer: Customer, channel: str, purpose: str) -> bool:
     return line is not None and line.counts
 
 
+def who_gave(*, platform: Platform, channel: str, purpose: str) -> Q:
+    """Return the condition on customers that `is_given` holds for them: their newest line counts."""
+    lines = ConsentRecord.objects.filter(channel=channel, purpose=purpose)
+    newer = lines.filter(customer=OuterRef("customer"), at__gt=OuterRef("at"))
+    counts = lines.counting().filter(platform=platform, customer=OuterRef("pk"))
+    return Q(Exists(counts.exclude(Exists(newer))))
+
+
+def has_to_be_confirmed(platform: Platform, channel: str) -> bool:
+    """Whether a consent to this channel counts only once it was confirmed from the mailbox."""
+    return channel == ConsentRecord.Channel.EMAIL and gate.config_of(platform, CustomersConfig).double_opt_in
+
+
 @transaction.atomic
 def give(
     *, customer: Customer, channel: str, purpose: str, source: str, document_version: str = "", by: Actor | None = None
@@ -55,9 +72,7 @@ def give(
     where it has to be confirmed and there is no mailbox.
     """
     locked = lock_open(customer)
-    needs_confirmation = (
-        channel == ConsentRecord.Channel.EMAIL and gate.config_of(locked.platform, CustomersConfig).double_opt_in
-    )
+    needs_confirmation = has_to_be_confirmed(locked.platform, channel)
     if needs_confirmation and not locked.email:
         message = "This customer has no e-mail address from which it could be confirmed."
         raise ValidationError({"channel": ValidationError(message, code="no_email")})

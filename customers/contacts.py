@@ -1,10 +1,11 @@
 """Whom one may write to: what customers provide to the other modules, as `modules.ports` asks for it."""
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
-from customers import consents
+from customers import consents, segments
 from customers.keys import email_key, ids_of
-from customers.models import Customer
+from customers.models import Customer, Segment
 from modules.ports import MARKETING, Recipient, Selector
 from platforms.models import Platform
 
@@ -13,14 +14,21 @@ def recipients(*, platform: Platform, selector: Selector) -> Sequence[Recipient]
     """Return who is meant, each mailbox once: customers of the platform who have one, then addresses by themselves.
 
     Who was merged is the one they were merged into. An id that is nobody's here, or of somebody who was erased, is
-    nobody. One query.
+    nobody; one that is no segment's here has no members. One query, where segments are named another one, and for each
+    what `segments.members` asks.
     """
-    people = sorted(_people(platform, selector.people), key=lambda person: (person.created_at, person.pk))
-    found = {
-        person.email_key: Recipient(address=person.email, person=str(person.pk), locale=person.locale)
-        for person in people
-        if person.email
-    }
+    named = Segment.objects.filter(platform=platform, pk__in=ids_of(selector.segments)).select_related("platform")
+    groups: list[Iterable[Customer]] = [
+        sorted(_people(platform, selector.people), key=lambda person: (person.created_at, person.pk))
+    ]
+    if selector.segments:
+        members = [segments.members_of(segment) for segment in named.order_by("created_at", "pk")]
+        groups += [people.exclude(email_key="").order_by("created_at", "pk").iterator() for people in members]
+    found: dict[str, Recipient] = {}
+    for person in chain.from_iterable(groups):
+        if person.email:
+            recipient = Recipient(address=person.email, person=str(person.pk), locale=person.locale)
+            found.setdefault(person.email_key, recipient)
     for address in selector.addresses:
         found.setdefault(email_key(address), Recipient(address=address))
     return tuple(found.values())

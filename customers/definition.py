@@ -71,11 +71,24 @@ registry.register(
                 page="admin:customers_customer_changelist",
             ),
             MenuItem(
+                key="customers.segments",
+                label="Segments",
+                page="admin:customers_segment_changelist",
+                feature="segments",
+            ),
+            MenuItem(
                 key="customers.duplicates",
                 label="Duplicates",
                 permission="merge",
                 page="admin:customers_duplicatepair_changelist",
                 feature="merge",
+            ),
+            MenuItem(
+                key="customers.imports",
+                label="Imports",
+                permission="manage",
+                page="admin:customers_importrun_changelist",
+                feature="import_export",
             ),
             MenuItem(
                 key="customers.privacy",
@@ -84,13 +97,6 @@ registry.register(
                 page="admin:customers_privacyrequest_changelist",
             ),
             MenuItem(key="customers.tags", label="Tags", permission="manage", page="admin:customers_tag_changelist"),
-            MenuItem(
-                key="customers.imports",
-                label="Imports",
-                permission="manage",
-                page="admin:customers_importrun_changelist",
-                feature="import_export",
-            ),
         ),
         admin_router="customers.api.routers.admin_router",
         vendor_router="customers.api.routers.vendor_router",

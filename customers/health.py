@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from customers import retention
+from customers import imports, retention
 from customers.definition import CustomersConfig
 from customers.models import PrivacyRequest
 from modules import gate
@@ -35,8 +35,15 @@ def notices(platform: Platform) -> Finding:
     return Finding(code="notices", level=Level.OK)
 
 
+def stuck_imports(platform: Platform) -> Finding:
+    """Return whether imports wait for a worker that is gone: somebody has to have them go on."""
+    if stuck := len(imports.stuck_imports(platform)):
+        return Finding(code="import_stuck", level=Level.ERROR, detail=f"{stuck} imports do not go on.")
+    return Finding(code="imports", level=Level.OK)
+
+
 # Each subject says one thing of itself.
-_SUBJECTS: tuple[Callable[[Platform], Finding], ...] = (privacy_requests, notices)
+_SUBJECTS: tuple[Callable[[Platform], Finding], ...] = (privacy_requests, notices, stuck_imports)
 
 
 def findings(platform: Platform) -> Sequence[Finding]:

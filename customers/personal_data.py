@@ -5,18 +5,24 @@ the law wants the proof that somebody agreed, and it holds channel, purpose, sou
 labels: those are staff and tokens, never the customer.
 """
 
-from customers import merging
+from typing import Any
+
+from customers import imports, merging
 from customers.keys import ids_of
 from customers.models import (
     Address,
+    BrokenRow,
     ConsentRecord,
     Customer,
     CustomerEvent,
     CustomerVendor,
     DuplicatePair,
+    ImportChunk,
+    ImportRun,
     Merge,
     Note,
     PrivacyRequest,
+    Segment,
     Tag,
 )
 from modules.personal_data import (
@@ -26,6 +32,7 @@ from modules.personal_data import (
     NOT_PERSONAL,
     Holding,
     PersonalDataMap,
+    Scattered,
     each,
     made_from,
     replaced,
@@ -39,6 +46,24 @@ def _forget_merges(platform: Platform, person: Person) -> None:
     """Strip the trails in which the person is one of the two, whichever it is."""
     for customer in Customer.objects.filter(platform=platform, pk__in=ids_of([person.customer or ""])):
         merging.forget(customer=customer)
+
+
+def _known_by(platform: Platform, person: Person) -> imports.Sought:
+    """Return by what the person is known in a file: as their row says it, while it still does."""
+    rows = list(Customer.objects.filter(platform=platform, pk__in=ids_of([person.customer or ""])))
+    return imports.Sought.by(
+        emails=[person.email, *(row.email for row in rows)],
+        phones=[str(row.phone) for row in rows],
+        refs=[row.external_ref for row in rows],
+    )
+
+
+def _in_imports(platform: Platform, person: Person) -> list[dict[str, Any]]:
+    return imports.told(platform=platform, sought=_known_by(platform, person))
+
+
+def _forget_in_imports(platform: Platform, person: Person) -> int:
+    return imports.forget(platform=platform, sought=_known_by(platform, person))
 
 
 MAP = PersonalDataMap(
@@ -130,8 +155,16 @@ MAP = PersonalDataMap(
             },
         ),
     ),
-    # A tag is the platform's word; a pair says that two are alike, and not in what.
-    without=(Tag, DuplicatePair),
+    scattered=(
+        Scattered(
+            name="rows of imports",
+            models=(ImportRun, ImportChunk, BrokenRow),
+            export=_in_imports,
+            forget=_forget_in_imports,
+        ),
+    ),
+    # Tags and segments are the platform's words; a pair says that two are alike, and not in what.
+    without=(Tag, DuplicatePair, Segment),
     before_erasing=(_forget_merges,),
 )
 export, erase = MAP.export, MAP.erase

@@ -32,9 +32,14 @@ def lock_open(customer: Customer) -> Customer:
     Raises Customer.DoesNotExist where they are gone, Conflict where they were merged into another or erased.
     """
     locked = Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
-    if not locked.is_open:
-        raise Conflict(f"This customer was {locked.status}: nothing of it is changed any more.", code="closed")
+    refuse_closed(locked)
     return locked
+
+
+def refuse_closed(customer: Customer) -> None:
+    """Raise Conflict for a customer who was merged into another or erased."""
+    if not customer.is_open:
+        raise Conflict(f"This customer was {customer.status}: nothing of it is changed any more.", code="closed")
 
 
 @transaction.atomic

@@ -170,32 +170,56 @@ class Holding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Scattered:
+    """Rows in which people stand, and no column says who: only looking through them tells.
+
+    export returns what these rows say of a person, forget has them say nothing of them any more, and returns how many
+    did: the one finds what the other does. name: what people call the rows.
+    """
+
+    name: str
+    models: tuple[type[Model], ...]
+    export: Callable[[Platform, Person], list[dict[str, Any]]]
+    forget: Callable[[Platform, Person], int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PersonalDataMap:
     """What a module holds on people, table by table.
 
-    holdings: in the order in which they are erased: what points at others comes before them. without: the models that
+    holdings: in the order in which they are erased: what points at others comes before them. scattered: what has to be
+    looked through, and is erased before them. without: the models that
     hold nothing on anybody. before_erasing: what else is done first, in the same transaction, while the rows still say
     who they are about: files, say. Each is called with platform and person, twice for the same one if need be.
     """
 
     holdings: tuple[Holding, ...] = ()
+    scattered: tuple[Scattered, ...] = ()
     without: tuple[type[Model], ...] = ()
     before_erasing: tuple[Callable[[Platform, Person], None], ...] = ()
+
+    @property
+    def holds_nothing(self) -> bool:
+        """Whether nobody can be found here."""
+        return not (self.holdings or self.scattered)
 
     def export(self, platform: Platform, person: Person) -> dict[str, Any]:
         """Return what the module holds on a person, as JSON has it: rows by what people call them; {} for nobody."""
         found = {holding.name: holding.export(platform, person) for holding in self.holdings}
+        found |= {one.name: one.export(platform, person) for one in self.scattered}
         return {name: rows for name, rows in found.items() if rows}
 
     def preview(self, platform: Platform, person: Person) -> Erased:
         """Return what `erase` would come to as things stand; nothing is written or locked."""
-        return total(holding.counted(holding.rows(platform, person).count()) for holding in self.holdings)
+        rows = [holding.counted(holding.rows(platform, person).count()) for holding in self.holdings]
+        return total([*rows, *(Erased(anonymised=len(one.export(platform, person))) for one in self.scattered)])
 
     def erase(self, platform: Platform, person: Person) -> Erased:
         """Erase a person in the module's tables. The caller holds the transaction; erased twice, nothing is amiss."""
         for act in self.before_erasing:
             act(platform, person)
-        return total([holding.erase(platform, person) for holding in self.holdings])
+        found = [Erased(anonymised=one.forget(platform, person)) for one in self.scattered]
+        return total([*found, *(holding.erase(platform, person) for holding in self.holdings)])
 
 
 def total(erased: Iterable[Erased]) -> Erased:
@@ -241,7 +265,7 @@ def maps() -> dict[str, PersonalDataMap]:
 
 def preview(platform: Platform, person: Person) -> dict[str, Erased]:
     """Return what erasing a person would come to in every installed module, on or off, as things stand."""
-    return {code: one.preview(platform, person) for code, one in maps().items() if one.holdings}
+    return {code: one.preview(platform, person) for code, one in maps().items() if not one.holds_nothing}
 
 
 def _forget_in_admin_log(model: type[Model], keys: list[Any]) -> None:

@@ -42,6 +42,7 @@ def check_map(definition: ModuleDefinition, models: Sequence[type[Model]]) -> It
 def check_tables(code: str, found: PersonalDataMap, models: Sequence[type[Model]]) -> Iterator[CheckMessage]:
     """Yield the tables that the map leaves out, names twice, or has of others."""
     said = [*(holding.model for holding in found.holdings), *found.without]
+    said += [model for one in found.scattered for model in one.models]
     for model in models:
         if model not in said:
             yield Error(
@@ -108,7 +109,7 @@ def _is_erased(holding: Holding, name: str) -> bool:
 
 def _providers_of(definition: ModuleDefinition, found: PersonalDataMap) -> Iterator[CheckMessage]:
     provided = {offer.port: offer.provider for offer in definition.provides if offer.port in _PORTS}
-    wanted = dict(zip(_PORTS, (found.export, found.erase), strict=True)) if found.holdings else {}
+    wanted = dict(zip(_PORTS, (found.export, found.erase), strict=True)) if not found.holds_nothing else {}
     for port in _PORTS:
         try:
             is_right = (import_string(provided[port]) if port in provided else None) == wanted.get(port)

@@ -22,6 +22,7 @@ from platforms import access
 from platforms.access import Actor, Right
 from platforms.admin_forms import BeatenForm, TenantForm
 from platforms.admin_scope import ScopeMixin
+from platforms.search import MOST_COUNTED
 
 # How many choices a filter shows.
 MOST_CHOICES = 30
@@ -67,7 +68,7 @@ class ScopedRelatedFilter(admin.RelatedFieldListFilter):
 class BoundedPaginator(Paginator):
     """Counts to 10,000 and no further, so that a list of a million rows costs no more: beyond that people search."""
 
-    MOST: ClassVar[int] = 10_000
+    MOST: ClassVar[int] = MOST_COUNTED
 
     @cached_property
     def _counted(self) -> int:

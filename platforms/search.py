@@ -10,6 +10,8 @@ from typing import Any
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import CharField, Index, Lookup
 
+# How far rows are counted for people to read: beyond that nobody turns pages.
+MOST_COUNTED = 10_000
 # The marks that Latin, Greek and Cyrillic letters carry. Those of other scripts are letters of their own.
 _FIRST_MARK, _LAST_MARK = "\u0300", "\u036f"
 # No text of ours holds it: beyond all that starts with the same characters.

@@ -9,7 +9,7 @@ from django.utils import timezone
 from factory.declarations import LazyAttribute, LazyFunction, Maybe, SelfAttribute, Sequence, SubFactory
 from factory.django import DjangoModelFactory
 
-from customers import consents, merging, privacy, services
+from customers import consents, merging, privacy, segments, services
 from customers.models import (
     Address,
     BrokenRow,
@@ -21,6 +21,7 @@ from customers.models import (
     Merge,
     Note,
     PrivacyRequest,
+    Segment,
     Tag,
 )
 from platforms.models import ApiToken, Membership, Platform, User, Vendor
@@ -303,3 +304,18 @@ class ImportRunFactory(DjangoModelFactory[ImportRun]):
         BrokenRow.objects.create(run=run, line=2, values=values, errors=errors)
         run.chunks.create(number=0, rows=[{"line": 2, "values": values, "faults": []}])
         return run
+
+
+class SegmentFactory(DjangoModelFactory[Segment]):
+    """The active customers of a platform of its own."""
+
+    platform = SubFactory(PlatformFactory)
+    name = Sequence(lambda n: f"Segment {n}")
+    rules = LazyFunction(lambda: [{"field": "status", "operator": "is", "value": ["active"]}])
+
+    class Meta:
+        model = Segment
+
+    @classmethod
+    def _create(cls, model_class: type[Segment], *args: Any, **kwargs: Any) -> Segment:
+        return segments.save_segment(segment=model_class(**kwargs))

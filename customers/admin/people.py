@@ -11,10 +11,12 @@ from django.utils.safestring import SafeString
 
 from customers import consents, selectors, services
 from customers.admin import wording
+from customers.admin.consents import ConsentPages
 from customers.admin.exports import ExportableAdmin
 from customers.admin.forms import AddressForm, CustomerForm
 from customers.admin.merge_pages import MergePages
 from customers.admin.privacy import privacy_panel
+from customers.admin.segments import SegmentFilter
 from customers.models import Address, Customer, Note, Tag
 from modules.admin.bases import ModuleInline, ModuleModelAdmin
 from platforms.access import Actor, Right
@@ -75,7 +77,7 @@ class NoteInline(OfOpenCustomerInline):
 
 
 @admin.register(Customer)
-class CustomerAdmin(ExportableAdmin):
+class CustomerAdmin(ConsentPages, ExportableAdmin):
     """Customers of every platform in scope. Every write goes through the services."""
 
     form = CustomerForm
@@ -83,7 +85,7 @@ class CustomerAdmin(ExportableAdmin):
     # None for many rows at once: beyond a page, nobody could say which.
     actions = None
     list_display = ("full_name", "email", "phone", "platform", "state", "created")
-    list_filter = ("platform", "status", "tags", "vendors", "created_at")
+    list_filter = ("platform", "status", "tags", "vendors", SegmentFilter, "created_at")
     list_select_related = ("platform",)
     sortable_by = ("created",)
     # Each count would read every customer.

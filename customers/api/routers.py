@@ -16,6 +16,7 @@ from customers.api.viewsets.people import (
     TimelineViewSet,
 )
 from customers.api.viewsets.privacy import PrivacyRequestViewSet
+from customers.api.viewsets.segments import SegmentViewSet
 from customers.api.viewsets.vendors import VendorCustomerViewSet, VendorNoteViewSet
 from modules.api.bases import ModuleRouter
 
@@ -32,6 +33,7 @@ admin_router.register("merge", MergeViewSet, basename="merging")
 admin_router.register("merges", MergeTrailViewSet)
 admin_router.register("privacy-requests", PrivacyRequestViewSet, basename="privacy-request")
 admin_router.register("imports", ImportViewSet, basename="import")
+admin_router.register("segments", SegmentViewSet)
 
 vendor_router = ModuleRouter()
 vendor_router.register("customers", VendorCustomerViewSet)

@@ -1,6 +1,6 @@
 """The demo story's customers."""
 
-from customers.demo import duplicates, imports, people, privacy
+from customers.demo import duplicates, imports, people, privacy, segments
 from platforms.demo import Story
 
 
@@ -10,3 +10,4 @@ def load(story: Story) -> None:
     duplicates.load(story)
     privacy.load(story)
     imports.load(story)
+    segments.load(story)

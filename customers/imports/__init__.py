@@ -5,7 +5,7 @@ every machine can reach, which are gone when the import has ended, and out of wh
 what is counted and where to go on are one transaction: whatever dies, no row is lost, and none is written twice.
 """
 
-from customers.imports.leftovers import error_file, expire, forget
+from customers.imports.leftovers import Sought, error_file, expire, forget, told
 from customers.imports.receiving import MAX_UPLOAD_BYTES, Received, received
 from customers.imports.running import COMPLETED, begin, cancel, start, stuck_imports, work_on
 
@@ -13,6 +13,7 @@ __all__ = [
     "COMPLETED",
     "MAX_UPLOAD_BYTES",
     "Received",
+    "Sought",
     "begin",
     "cancel",
     "error_file",
@@ -21,5 +22,6 @@ __all__ = [
     "received",
     "start",
     "stuck_imports",
+    "told",
     "work_on",
 ]

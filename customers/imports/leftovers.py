@@ -1,8 +1,10 @@
 """What imports leave behind: the rows that had errors, for some weeks, and less where somebody is to be forgotten."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain
 from typing import Any
 
 from django.db import transaction
@@ -51,18 +53,56 @@ def expire() -> None:
         run.broken_rows.all().delete()
 
 
-def forget(
-    *, platform: Platform, emails: Iterable[str] = (), phones: Iterable[str] = (), refs: Iterable[str] = ()
-) -> int:
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """Somebody to be found among rows, however what they are known by is written there.
+
+    A row is about them where any cell is one of the addresses or numbers, or its reference one of the references.
+    """
+
+    emails: frozenset[str]
+    numbers: frozenset[str]
+    refs: frozenset[str]
+
+    @classmethod
+    def by(cls, emails: Iterable[str] = (), phones: Iterable[str] = (), refs: Iterable[str] = ()) -> "Sought":
+        """Return who is known by these; blanks are nobody's."""
+        return cls(
+            emails=frozenset(map(email_key, emails)) - {""},
+            numbers=frozenset(_digits(str(phone)) for phone in phones) - {""},
+            refs=frozenset(refs) - {""},
+        )
+
+    @property
+    def is_nobody(self) -> bool:
+        """Whether there is nothing to know them by."""
+        return not (self.emails or self.numbers or self.refs)
+
+    def is_in(self, values: Mapping[str, Any]) -> bool:
+        """Whether the row with these cells is about them."""
+        return values.get("external_ref") in self.refs or any(
+            email_key(text) in self.emails or (self.numbers and _digits(text) in self.numbers)
+            for text in values.values()
+        )
+
+
+def told(*, platform: Platform, sought: Sought) -> list[dict[str, Any]]:
+    """Return the cells of the rows that the platform's imports still hold on somebody, waiting or with errors."""
+    if sought.is_nobody:
+        return []
+    open_chunks = ImportChunk.objects.filter(run__platform=platform, run__status__in=ImportRun.OPEN).order_by("pk")
+    waiting = (row["values"] for chunk in open_chunks.iterator(chunk_size=1) for row in chunk.rows)
+    kept = BrokenRow.objects.filter(run__platform=platform).order_by("run", "line")
+    broken = kept.values_list("values", flat=True).iterator(chunk_size=_READ_AT_ONCE)
+    return [values for values in chain(waiting, broken) if sought.is_in(values)]
+
+
+def forget(*, platform: Platform, sought: Sought) -> int:
     """Have the platform's imports forget somebody; return how many rows said something of them.
 
-    A row is about them where any cell is one of the addresses or numbers, or its reference one of the references,
-    however they are written. It stays to be counted, and says nothing any more: waiting ones are not written.
+    Such a row stays to be counted, and says nothing any more: a waiting one is not written.
     """
-    keys = {email_key(email) for email in emails} - {""}
-    numbers = {_digits(str(phone)) for phone in phones} - {""}
-    names = set(refs) - {""}
-    if not (keys or numbers or names):
+    if sought.is_nobody:
         return 0
     count = 0
     open_runs = ImportRun.objects.filter(platform=platform, status__in=ImportRun.OPEN)
@@ -70,30 +110,22 @@ def forget(
         with transaction.atomic():
             # No worker takes a chunk meanwhile.
             if ImportRun.objects.select_for_update(no_key=True).filter(pk=run.pk).first() is not None:
-                count += sum(_forget_in(chunk, keys, numbers, names) for chunk in run.chunks.iterator(chunk_size=1))
+                count += sum(_forget_in(chunk, sought) for chunk in run.chunks.iterator(chunk_size=1))
     kept = BrokenRow.objects.filter(run__platform=platform).iterator(chunk_size=_READ_AT_ONCE)
-    found = [row.pk for row in kept if _is_about(row.values, keys, numbers, names)]
+    found = [row.pk for row in kept if sought.is_in(row.values)]
     BrokenRow.objects.filter(pk__in=found).update(values={}, errors=[_FORGOTTEN.as_json()])
     return count + len(found)
 
 
-def _forget_in(chunk: ImportChunk, keys: Collection[str], numbers: Collection[str], names: Collection[str]) -> int:
+def _forget_in(chunk: ImportChunk, sought: Sought) -> int:
     count = 0
     for place, row in enumerate(chunk.rows):
-        if _is_about(row["values"], keys, numbers, names):
+        if sought.is_in(row["values"]):
             chunk.rows[place] = Row(line=row["line"], values={}, faults=(_FORGOTTEN,)).as_json()
             count += 1
     if count:
         ImportChunk.objects.filter(pk=chunk.pk).update(rows=chunk.rows)
     return count
-
-
-def _is_about(
-    values: Mapping[str, Any], keys: Collection[str], numbers: Collection[str], names: Collection[str]
-) -> bool:
-    return values.get("external_ref") in names or any(
-        email_key(text) in keys or (numbers and _digits(text) in numbers) for text in values.values()
-    )
 
 
 def _digits(text: str) -> str:

@@ -12,7 +12,7 @@ import platforms.validators
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("customers", "0003_event_kinds"),
+        ("customers", "0004_segments"),
         ("platforms", "0005_cache_table"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

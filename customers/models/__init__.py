@@ -5,6 +5,7 @@ from customers.models.duplicates import DuplicatePair, Merge
 from customers.models.events import CustomerEvent
 from customers.models.imports import BrokenRow, ErrorPolicy, ImportChunk, ImportRun, Match
 from customers.models.people import (
+    EMAIL_DOMAIN,
     MAX_EMAIL,
     MAX_LABEL,
     Address,
@@ -16,8 +17,10 @@ from customers.models.people import (
     Tag,
 )
 from customers.models.privacy import PrivacyRequest, PrivacyRequestQuerySet
+from customers.models.segments import Segment
 
 __all__ = [
+    "EMAIL_DOMAIN",
     "MAX_EMAIL",
     "MAX_LABEL",
     "Address",
@@ -37,5 +40,6 @@ __all__ = [
     "OfCustomer",
     "PrivacyRequest",
     "PrivacyRequestQuerySet",
+    "Segment",
     "Tag",
 ]

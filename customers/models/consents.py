@@ -10,6 +10,17 @@ from modules.guards import AppendOnly
 from platforms.models import Platform
 from platforms.validators import validate_code, validate_name
 
+# What `ConsentRecord.counts` says, for the database.
+_COUNTS = models.Q(action="given", needs_confirmation=False) | models.Q(action="confirmed")
+
+
+class ConsentQuerySet(models.QuerySet["ConsentRecord"]):
+    """Reads of the ledger."""
+
+    def counting(self) -> "ConsentQuerySet":
+        """Return the lines that count, as long as they are the newest."""
+        return self.filter(_COUNTS)
+
 
 class ConsentRecord(models.Model):
     """One line of the ledger of consents: given, confirmed from the mailbox, or withdrawn. Never written again.
@@ -51,6 +62,8 @@ class ConsentRecord(models.Model):
     actor_label = models.CharField(max_length=MAX_LABEL, blank=True)
     at = models.DateTimeField()
 
+    objects = ConsentQuerySet.as_manager()
+
     class Meta:
         ordering = ["-at"]
         constraints = [
@@ -63,6 +76,11 @@ class ConsentRecord(models.Model):
         indexes = [
             models.Index(fields=["customer", "channel", "purpose", "-at"], name="idx_customers_consent"),
             models.Index(fields=["platform", "-at"], name="idx_customers_consent_at"),
+            models.Index(
+                fields=["platform", "channel", "purpose", "customer"],
+                condition=_COUNTS,
+                name="idx_customers_consent_counts",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -5,7 +5,8 @@ from typing import ClassVar
 
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q, Value
+from django.db.models.functions import StrIndex, Substr
 from django.utils import timezone
 from django_countries.fields import CountryField
 from phonenumber_field.modelfields import PhoneNumberField
@@ -17,6 +18,8 @@ from platforms.validators import validate_locale, validate_name, validate_text
 
 MAX_EMAIL = 254
 MAX_LABEL = 300
+# From the @ on; an index knows it. What is quoted before it (`"a@b"@example.com`) is no address that anybody has.
+EMAIL_DOMAIN = Substr("email_key", StrIndex("email_key", Value("@")))
 
 
 class Tag(models.Model):
@@ -137,6 +140,8 @@ class Customer(models.Model):
             prefix_index("platform", "external_ref", name="idx_customers_external_ref"),
             prefix_index("platform", "name_key", name="idx_customers_name"),
             prefix_index("platform", "last_name_key", name="idx_customers_last_name"),
+            prefix_index("platform", "locale", name="idx_customers_locale"),
+            models.Index(F("platform"), EMAIL_DOMAIN, name="idx_customers_domain"),
         ]
 
     def __str__(self) -> str:
@@ -245,7 +250,11 @@ class Address(OfCustomer):
                 fields=["customer", "kind"], condition=Q(is_default=True), name="uq_customers_default_address"
             )
         ]
-        indexes = [models.Index(fields=["platform", "-created_at"], name="idx_customers_address_at")]
+        indexes = [
+            models.Index(fields=["platform", "-created_at"], name="idx_customers_address_at"),
+            models.Index(fields=["platform", "country", "customer"], name="idx_customers_country"),
+            models.Index(fields=["platform", "city", "customer"], name="idx_customers_city"),
+        ]
 
     def __str__(self) -> str:
         return ", ".join(part for part in (self.line1, self.city, str(self.country)) if part)

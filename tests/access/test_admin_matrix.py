@@ -110,11 +110,15 @@ SPECIAL = {
 }
 
 
+# Pages of ours about one row, as Django's five are: each is for those who may change it.
+PAGES_OF_A_ROW = ("consent",)
+
+
 def model_of(route: Route) -> tuple[Any, str] | None:
-    """Return whose page it is and which: (model, changelist | add | change | delete | history)."""
+    """Return whose page it is and which: (model, changelist | add | change | delete | history, or one of ours)."""
     for model in admin.site._registry:
         kind = route.name.removeprefix(f"admin:{model._meta.app_label}_{model._meta.model_name}_")
-        if kind in ("changelist", "add", "change", "delete", "history"):
+        if kind in ("changelist", "add", "change", "delete", "history", *PAGES_OF_A_ROW):
             return model, kind
     return None
 
@@ -157,7 +161,7 @@ def visited(world: World, route: Route, situation: str) -> tuple[str, set[str]] 
     rules, label = rules_of(model), model._meta.label_lower
     words = {} if kind in ("changelist", "add") else {"object_id": row_of(world, place, model)}
     seen = {"changelist": rules.view, "history": rules.view, "change": rules.view, "add": rules.add}.get(
-        kind, rules.delete
+        kind, rules.change if kind in PAGES_OF_A_ROW else rules.delete
     )
     if kind == "history" and label in READ_ONLY:
         seen = NOBODY

@@ -21,6 +21,7 @@ from customers.models import (
     Merge,
     Note,
     PrivacyRequest,
+    Segment,
     Tag,
 )
 from modules import services
@@ -43,6 +44,7 @@ from tests.factories import (
     PlanFactory,
     PlatformFactory,
     PrivacyRequestFactory,
+    SegmentFactory,
     TagFactory,
     UserFactory,
     VendorFactory,
@@ -65,6 +67,7 @@ ROWS: Mapping[type[Model], tuple[type[DjangoModelFactory[Any]], Mapping[str, str
     Merge: (MergeFactory, {"platform": "platform"}),
     PrivacyRequest: (PrivacyRequestFactory, {"customer__vendor": "vendor"}),
     ImportRun: (ImportRunFactory, {"platform": "platform"}),
+    Segment: (SegmentFactory, {"platform": "platform"}),
     Membership: (MembershipFactory, {"vendor": "vendor"}),
     ApiToken: (ApiTokenFactory, {"platform": "platform"}),
 }

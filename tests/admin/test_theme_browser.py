@@ -301,6 +301,7 @@ def test_pages_of_customers__operator__nothing_to_say(open_page: OpenPage, story
     addresses += [reverse("admin:customers_duplicatepair_change", args=[pair.pk])]
     addresses += [reverse("admin:customers_merge_change", args=[merge.pk])]
     addresses += [reverse("admin:customers_customer_merge") + f"?kept={customer.pk}{more}" for more in ("", "&other=x")]
+    addresses += [reverse("admin:customers_customer_consent", args=[customer.pk])]
 
     assert [line for address in addresses for line in complaints_of(page, address)] == []
 

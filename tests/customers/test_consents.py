@@ -58,6 +58,17 @@ def test_consent__to_e_mail__counts_once_confirmed_and_no_more_once_withdrawn(ma
     assert [line.action for line in maelle.consents.order_by("at")] == ["given", "confirmed", "withdrawn"]
 
 
+def test_consent__confirmed__outlives_a_new_address_where_an_open_link_does_not(maelle: Customer) -> None:
+    confirm(give(maelle), maelle)
+    news = give(maelle, purpose="news")
+    token = consents.confirmation_token(news, maelle)
+    services.update_customer(customer=maelle, values={"email": "maelle@new.example"})
+    assert is_given(maelle)
+    with pytest.raises(ValidationError, match="does not count any more"):
+        consents.confirm(platform=maelle.platform, token=token)
+    assert not consents.is_given(customer=maelle, channel="email", purpose="news")
+
+
 def test_consent__to_post__counts_at_once(maelle: Customer) -> None:
     give(maelle, channel="post")
     assert is_given(maelle, "post")

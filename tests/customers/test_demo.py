@@ -10,8 +10,9 @@ from django.core.management import call_command
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from customers import consents, demo
-from customers.models import Address, ConsentRecord, Customer, DuplicatePair, Note, PrivacyRequest, Tag
+from customers import consents, demo, segments
+from customers.models import Address, ConsentRecord, Customer, DuplicatePair, Note, PrivacyRequest, Segment, Tag
+from customers.rules import validate_rules
 from customers.selectors import search
 from modules import guards
 from platforms.demo import Story
@@ -64,6 +65,18 @@ def test_demo__consents__stand_in_every_way() -> None:
         ("confirmed", True),
         ("withdrawn", False),
     }
+
+
+def test_demo__each_segment__has_members_and_names_nothing_that_is_not_there() -> None:
+    found = Counter(Segment.objects.values_list("platform__code", flat=True))
+    assert found == {"kestrel": 3, "tidewater": 2, "quarry": 2}
+    for segment in Segment.objects.select_related("platform"):
+        of_platform = Customer.objects.filter(platform=segment.platform).count()
+        assert 0 < segments.count(segments.members_of(segment)).number < of_platform, segment
+        assert validate_rules(segment.rules, segment.platform) == segment.rules
+        before = segment.name, segment.key
+        segment.full_clean()
+        assert (segment.name, segment.key) == before
 
 
 def test_demo__twice__changes_nothing() -> None:

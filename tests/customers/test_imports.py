@@ -334,7 +334,7 @@ def test_forget__somebody_in_waiting_and_finished_imports__nothing_is_left_of_th
     waiting = worked(begin(shop, ann, table([good, {**other, "locale": "de"}])))
     foreign = worked(begin(tidewater, ann, table([said]), checks_first=False))
 
-    assert imports.forget(platform=shop, **wanted) == 2
+    assert imports.forget(platform=shop, sought=imports.Sought.by(**wanted)) == 2
 
     assert [row.values.get("external_ref") for row in finished.broken_rows.all()] == [None, "C-21"]
     assert finished.broken_rows.first().errors[0]["code"] == "forgotten"
@@ -347,8 +347,8 @@ def test_forget__somebody_in_waiting_and_finished_imports__nothing_is_left_of_th
 
 def test_forget__nobody__does_nothing(checked: ImportRun, untouched: Untouched) -> None:
     with untouched():
-        assert imports.forget(platform=checked.platform) == 0
-        assert imports.forget(platform=checked.platform, emails=[""], phones=[""], refs=[""]) == 0
+        assert imports.forget(platform=checked.platform, sought=imports.Sought.by()) == 0
+        assert imports.forget(platform=checked.platform, sought=imports.Sought.by([""], [""], [""])) == 0
 
 
 # --- exports -------------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from tests.factories import (
     PlanFactory,
     PlatformFactory,
     PrivacyRequestFactory,
+    SegmentFactory,
     TagFactory,
     VendorFactory,
 )
@@ -42,6 +43,9 @@ LISTS = {
     f"{CUSTOMERS}timeline/",
     f"{CUSTOMERS}imports/",
     f"{CUSTOMERS}imports/{{id}}/errors/",
+    f"{CUSTOMERS}segments/",
+    f"{CUSTOMERS}segments/fields/",
+    f"{CUSTOMERS}segments/{{id}}/members/",
     f"{BILLING}plans/",
     f"{BILLING}invoices/",
     f"{BILLING}payments/",
@@ -115,11 +119,12 @@ def test_schema__every_answer_to_a_reader__is_as_described(
     broken = ImportRunFactory(platform=kestrel_on)
     BrokenRow.objects.create(run=broken, line=3, values={}, errors=[])
     ids |= {"imports": broken.pk}
+    ids |= {"segments": SegmentFactory(platform=kestrel_on).pk}
     seen = set()
     for path, operations in document["paths"].items():
         if not path.startswith(ADMIN) or "get" not in operations:
             continue
-        resource = path.partition("/{id}/")[0].rpartition("/")[2] if "{id}" in path else ""
+        resource = path.partition("/{id}")[0].rpartition("/")[2]
         of = {"platform": "kestrel", "module": "cms", "vendor": brindle.code, "number": 1, "id": ids.get(resource)}
         url = path.format(**of)
         if "application/json" not in (files := operations["get"]["responses"]["200"]["content"]):

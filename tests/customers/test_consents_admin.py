@@ -1,0 +1,115 @@
+"""Consents in the admin: recorded by staff through the service, and by nobody who may not."""
+
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.test import Client
+from django.urls import reverse
+
+from customers.models import ConsentRecord, Customer
+from modules import services as module_services
+from platforms.models import Platform, User
+from tests.admin.pages import logged_in, messages_of, send, text_of
+from tests.customers.conftest import Untouched
+from tests.factories import CustomerFactory
+from tests.modules.building import origin
+
+pytestmark = pytest.mark.django_db
+
+SAID = {"action": "given", "channel": "post", "purpose": "marketing", "source": "telephone", "document_version": "2"}
+
+
+def page_of(customer: Customer) -> str:
+    return reverse("admin:customers_customer_consent", args=[customer.pk])
+
+
+def record(client: Client, customer: Customer, **typed: Any) -> Any:
+    return send(client, client.get(page_of(customer)), "consent_form", {**SAID, **typed}, "Record")
+
+
+def test_record__given_and_withdrawn__lines_of_the_ledger_by_who_typed_them(maelle: Customer, ann: User) -> None:
+    client = logged_in(ann)
+    answer = record(client, maelle)
+    assert answer["Location"] == reverse("admin:customers_customer_change", args=[maelle.pk])
+    assert messages_of(answer) == ["Recorded: marketing by Post: given."]
+    record(client, maelle, action="withdrawn")
+    lines = ConsentRecord.objects.order_by("at")
+    assert [(line.action, line.channel, line.source, line.document_version, line.actor_label) for line in lines] == [
+        ("given", "post", "telephone", "2", "ann"),
+        ("withdrawn", "post", "telephone", "2", "ann"),
+    ]
+    assert LogEntry.objects.filter(object_id=str(maelle.pk)).count() == 2
+    page = text_of(client.get(answer["Location"]))
+    assert page_of(maelle) in page
+    assert "Withdrawn" in page
+
+
+def test_record__to_e_mail__says_that_it_has_to_be_confirmed(maelle: Customer, ann: User) -> None:
+    client = logged_in(ann)
+    assert "A consent to e-mail has to be confirmed" in text_of(client.get(page_of(maelle)))
+    [told] = messages_of(record(client, maelle, channel="email"))
+    assert told.endswith("It counts once it is confirmed from Maelle@Example.com: a mail asks for it.")
+    assert not ConsentRecord.objects.get().counts
+    module_services.configure(
+        platform=maelle.platform, module="customers", config={"double_opt_in": False}, origin=origin()
+    )
+    assert "has to be confirmed" not in text_of(client.get(page_of(maelle)))
+    assert messages_of(record(client, maelle, channel="email"))[-1] == "Recorded: marketing by E-mail: given."
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ({"action": None}, "This field is required."),
+        ({"action": "confirmed"}, "Select a valid choice."),
+        ({"channel": "pigeon"}, "Select a valid choice."),
+        ({"purpose": "Two Words"}, "Use lower-case letters"),
+        ({"source": ""}, "This field is required."),
+        ({"source": "a\x1bb"}, "No control characters here."),
+        ({"document_version": "9" * 51}, "at most 50 characters"),
+        ({"channel": "email"}, "This customer has no e-mail address"),
+    ],
+)
+def test_record__bad_input__says_where_and_writes_nothing(
+    typed: dict[str, Any], said: str, shop: Platform, ann: User, untouched: Untouched
+) -> None:
+    customer = CustomerFactory(platform=shop, email="")
+    with untouched():
+        answer = record(logged_in(ann), customer, **typed)
+        assert answer.status_code == 200
+        assert said in text_of(answer)
+        assert "Nothing was recorded" in text_of(answer)
+
+
+@pytest.mark.parametrize("status", ["merged", "erased"])
+def test_record__customer_closed_meanwhile__refused_in_words(
+    status: str, maelle: Customer, ann: User, untouched: Untouched
+) -> None:
+    client = logged_in(ann)
+    page = client.get(page_of(maelle))
+    other = CustomerFactory(platform=maelle.platform) if status == "merged" else None
+    Customer.objects.filter(pk=maelle.pk).update(status=status, merged_into=other)
+    with untouched():
+        for answer in (send(client, page, "consent_form", SAID, "Record"), client.get(page_of(maelle))):
+            assert answer["Location"] == reverse("admin:customers_customer_change", args=[maelle.pk])
+            assert messages_of(answer)[-1] == f"This customer was {status}: nothing of it is changed any more."
+    assert page_of(maelle) not in text_of(client.get(answer["Location"]))
+
+
+def test_record__without_the_right__not_shown_and_refused(
+    maelle: Customer, tidewater: Platform, ann: User, vic: User, untouched: Untouched
+) -> None:
+    foreign = CustomerFactory(platform=tidewater)
+    reader = logged_in(vic)
+    assert page_of(maelle) not in text_of(reader.get(reverse("admin:customers_customer_change", args=[maelle.pk])))
+    with untouched():
+        assert (reader.get(page_of(maelle)).status_code, reader.post(page_of(maelle), SAID).status_code) == (403, 403)
+        assert logged_in(ann).post(page_of(foreign), SAID).status_code == 404
+        assert logged_in(ann).put(page_of(maelle)).status_code == 405
+
+
+def test_record__module_off__not_there(maelle: Customer, ann: User, untouched: Untouched) -> None:
+    module_services.disable(platform=maelle.platform, module="customers", origin=origin(), cascade=True)
+    with untouched():
+        assert logged_in(ann).post(page_of(maelle), SAID).status_code == 404
