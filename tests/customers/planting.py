@@ -10,11 +10,11 @@ from typing import Any
 from django.db import models
 from phonenumber_field.modelfields import PhoneNumberField
 
-from customers.models import Customer, PrivacyRequest, Tag
+from customers.models import BrokenRow, Customer, ImportRun, Merge, PrivacyRequest, Tag
 from modules import personal_data
 from modules.personal_data import Erasure, Holding, PlainEncoder, Treatment
 from platforms.models import Platform, Vendor
-from tests.factories import TagFactory, VendorFactory
+from tests.factories import CustomerFactory, ImportRunFactory, TagFactory, VendorFactory
 
 MARK, PHONE = "zqplanted", "+4930231"
 # What a table's own constraints want beside what is planted.
@@ -43,6 +43,7 @@ class Planted:
         # The customer first: the others point at it.
         for holding in sorted(holdings, key=lambda one: one.model is not Customer):
             self._plant(holding)
+        self._plant_in_imports()
 
     @property
     def customer(self) -> Customer:
@@ -57,10 +58,21 @@ class Planted:
             merged = {"status": "merged", "merged_into_id": self.into.pk} if self.into else {"status": "active"}
             values |= {"id": self.id, "email": self.email, **merged}
         else:
+            if holding.model is Merge:
+                values |= {"merged_id": CustomerFactory(platform=self.platform).pk}
             values |= {column.attname: self.id for column in columns if column.name == holding.customer}
             values |= {column.attname: self.email for column in columns if column.name == holding.email}
         [row] = holding.model._base_manager.bulk_create([holding.model(**values)])
         self._note(holding, row.pk)
+
+    def _plant_in_imports(self) -> None:
+        """Plant a row that waits in a file and one that had an error: no column says whose those are."""
+        values = {"email": self.email.upper(), "first_name": f"{MARK}-{self.name}-in-a-file"}
+        run = ImportRunFactory(platform=self.platform, status=ImportRun.Status.CHECKED)
+        run.chunks.create(number=1, rows=[{"line": 3, "values": values, "faults": []}])
+        BrokenRow.objects.create(run=run, line=4, values=values, errors=[{"code": "x", "attr": None, "detail": MARK}])
+        self.told["customers.ImportRun"] = values
+        self.forgotten += values.values()
 
     def _value(self, column: Any, how: Treatment) -> Any:
         if column.is_relation:

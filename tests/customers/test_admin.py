@@ -74,7 +74,7 @@ def test_list__many_customers__same_queries(
     for _ in range(count):
         CustomerFactory(platform=shop)
     client = logged_in(ann)
-    with django_assert_num_queries(14):
+    with django_assert_num_queries(15):
         assert client.get(LIST).status_code == 200
 
 
