@@ -97,7 +97,9 @@ def _agreed(value: Mapping[str, str], known: Known) -> Q:
 
 
 _STATUSES = {status.value: str(status.label) for status in (Customer.Status.ACTIVE, Customer.Status.BLOCKED)}
-_TAGS, _VENDORS, _CITIES, _LOCALES = Words(key=name_key), Words(), Words(), Words(check=validate_locale)
+_TAGS, _VENDORS, _CITIES = Words(key=name_key), Words(), Words()
+# Each is a condition of its own, and SQLite takes no thousand of them.
+_LOCALES = Words(check=validate_locale, most=20)
 _COUNTRIES = Words(choices={code: str(name) for code, name in countries})
 
 FIELDS: Mapping[str, Field] = MappingProxyType(

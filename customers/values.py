@@ -86,22 +86,23 @@ class Domain(Text):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """One to a hundred texts, each once: `key` says which are the same, `choices` (code → label) which there are."""
+    """One to `most` texts, each once: `key` says which are the same, `choices` (code → label) which there are."""
 
     check: Callable[[str], None] = validate_name
     key: Callable[[str], str] = str
     choices: Mapping[str, str] = field(default_factory=dict)
+    most: int = MAX_VALUES
 
     @property
     def schema(self) -> Mapping[str, Any]:
         """What it takes."""
         items: Mapping[str, Any] = {"type": "string", "enum": list(self.choices)} if self.choices else Text.schema
-        return {"type": "array", "items": items, "minItems": 1, "maxItems": MAX_VALUES}
+        return {"type": "array", "items": items, "minItems": 1, "maxItems": self.most}
 
     def read(self, value: object) -> list[str]:
         """Return the texts in their order, or in that of the choices."""
-        if not isinstance(value, list) or not 1 <= len(value) <= MAX_VALUES:
-            raise _refuse(f"Name 1 to {MAX_VALUES}, as a list.")
+        if not isinstance(value, list) or not 1 <= len(value) <= self.most:
+            raise _refuse(f"Name 1 to {self.most}, as a list.")
         found: dict[str, str] = {}
         for item in value:
             text = _read_text(item, self.check)

@@ -269,3 +269,22 @@ def test_validate__names_of_another_platform__are_not_there(shop: Platform, tide
             validate_rules([asked], shop)
         assert list(refused.value.error_dict) == ["rules.0.value"]
         assert validate_rules([asked], tidewater)
+
+
+@pytest.mark.parametrize("match", ["any", "all"])
+def test_members__of_as_many_languages_as_may_be_named__found(match: str, shop: Platform) -> None:
+    """A database takes only so many conditions."""
+    tags = [f"{first}{second}" for first in "abcdefghijklmnopqrst" for second in "abcdefghijklmnopqrst"]
+    rules = [rule("locale", "is", tags[start : start + 20]) for start in range(0, 400, 20)]
+    validate_rules(platform=shop, rules=rules)
+    CustomerFactory(platform=shop, locale="ac-AT")
+    found = list(segments.members(platform=shop, match=match, rules=rules))
+    assert len(found) == (1 if match == "any" else 0)
+
+
+def test_validate__more_languages_than_a_rule_takes__refused(shop: Platform) -> None:
+    with pytest.raises(ValidationError) as refused:
+        validate_rules(
+            platform=shop, rules=[rule("locale", "is", [f"a{letter}" for letter in "abcdefghijklmnopqrstu"])]
+        )
+    assert "Name 1 to 20" in str(refused.value)
