@@ -210,9 +210,11 @@ class PersonalDataMap:
         return {name: rows for name, rows in found.items() if rows}
 
     def preview(self, platform: Platform, person: Person) -> Erased:
-        """Return what `erase` would come to as things stand; nothing is written or locked."""
-        rows = [holding.counted(holding.rows(platform, person).count()) for holding in self.holdings]
-        return total([*rows, *(Erased(anonymised=len(one.export(platform, person))) for one in self.scattered)])
+        """Return what `erase` would come to as things stand; nothing is written or locked.
+
+        Without what is scattered: looking through that is for those who erase, not for everybody who looks.
+        """
+        return total(holding.counted(holding.rows(platform, person).count()) for holding in self.holdings)
 
     def erase(self, platform: Platform, person: Person) -> Erased:
         """Erase a person in the module's tables. The caller holds the transaction; erased twice, nothing is amiss."""
