@@ -186,6 +186,7 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = True
+FORMAT_MODULE_PATH = ["config.formats"]
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
@@ -268,7 +269,11 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     # Of two words `action`, each with choices of its own.
-    "ENUM_NAME_OVERRIDES": {"ConsentActionEnum": "customers.models.ConsentRecord.Action"},
+    "ENUM_NAME_OVERRIDES": {
+        "ConsentActionEnum": "customers.models.ConsentRecord.Action",
+        "ImportMatchEnum": "customers.models.Match",
+        "SegmentMatchEnum": "customers.models.Segment.Match",
+    },
     "POSTPROCESSING_HOOKS": ["drf_standardized_errors.openapi_hooks.postprocess_schema_enums"],
 }
 

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 
-from customers import consents, selectors, services
+from customers import consents, selectors, services, tags
 from customers.admin import wording
 from customers.admin.consents import ConsentPages
 from customers.admin.exports import ExportableAdmin
@@ -104,6 +104,10 @@ class CustomerAdmin(ConsentPages, ExportableAdmin):
     ) -> tuple[QuerySet[Customer], bool]:
         """Find by how something starts, through an index; Django would look for a part of it in every row."""
         return selectors.search(queryset, search_term), False  # type: ignore[arg-type]
+
+    def autocomplete_label(self, row: Customer) -> str:
+        """Return the name with what tells people of one name apart."""
+        return row.label
 
     @admin.display(description="name")
     def full_name(self, customer: Customer) -> str:
@@ -260,3 +264,10 @@ class TagAdmin(ModuleModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Tag | None = None) -> tuple[str, ...]:
         """A tag stays on its platform."""
         return () if obj is None else ("platform",)
+
+    def save_model(self, request: HttpRequest, obj: Tag, form: ModelForm, change: bool) -> None:
+        """Have the service rename it: segments name it, too."""
+        if change:
+            tags.rename_tag(tag=obj, name=obj.name)
+        else:
+            super().save_model(request, obj, form, change)

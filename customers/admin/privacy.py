@@ -1,6 +1,6 @@
 """The privacy queue in the admin: what is due soonest first, and what an erasure would do before it is done."""
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
@@ -114,6 +114,10 @@ class ServiceForm(GuardedForm):
         """Save nothing more."""
 
 
+def _label(customer: Customer) -> str:
+    return customer.label
+
+
 class AskForm(ServiceForm):
     """What somebody asked for, and how."""
 
@@ -126,6 +130,11 @@ class AskForm(ServiceForm):
         model = PrivacyRequest
         fields = ("customer", "kind", "source", "reason")
         widgets = {"reason": AdminTextInputWidget}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "customer" in self.fields:
+            cast(forms.ModelChoiceField, self.fields["customer"]).label_from_instance = _label  # type: ignore[method-assign, assignment]
 
     def _get_validation_exclusions(self) -> set[str]:
         # The service makes the row, and has the model judge it.
@@ -211,7 +220,7 @@ class PrivacyRequestAdmin(ModuleModelAdmin):
     @admin.display(description="customer")
     def who(self, row: PrivacyRequest) -> str:
         """Whom it is about, as far as they are known still."""
-        return str(row.customer)
+        return row.customer.label
 
     @admin.display(description="status")
     def state(self, row: PrivacyRequest) -> SafeString:

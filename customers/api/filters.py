@@ -3,7 +3,7 @@
 import django_filters
 from django.db.models import Q, QuerySet
 
-from customers import selectors
+from customers import segments, selectors
 from customers.models import (
     Address,
     ConsentRecord,
@@ -15,6 +15,7 @@ from customers.models import (
     Note,
     PrivacyRequest,
     PrivacyRequestQuerySet,
+    Segment,
     Tag,
 )
 from modules.api.filters import MomentFilter
@@ -23,7 +24,7 @@ from platforms.models import Vendor
 
 
 class CustomerFilter(django_filters.FilterSet):
-    """By status, tag, vendor, the time since when they are there, and how name, e-mail, phone or reference start."""
+    """By status, tag, vendor, segment, time of coming, and how name, e-mail, phone or reference start."""
 
     status = django_filters.ChoiceFilter(choices=Customer.Status.choices)
     tag = TenantChoiceFilter(
@@ -31,6 +32,9 @@ class CustomerFilter(django_filters.FilterSet):
     )
     vendor = TenantChoiceFilter(
         field_name="vendors", queryset=Vendor.objects.all(), to_field_name="code", help_text="The vendor's code."
+    )
+    segment = TenantChoiceFilter(
+        queryset=Segment.objects.select_related("platform"), method="filter_segment", help_text="A segment's id."
     )
     created_after = MomentFilter(field_name="created_at", lookup_expr="gte", help_text="At this time or later.")
     created_before = MomentFilter(field_name="created_at", lookup_expr="lt", help_text="Before this time.")
@@ -43,6 +47,10 @@ class CustomerFilter(django_filters.FilterSet):
     class Meta:
         model = Customer
         fields = ["status"]
+
+    def filter_segment(self, queryset: CustomerQuerySet, name: str, value: Segment) -> QuerySet[Customer]:
+        """Narrow to a segment's members."""
+        return segments.in_pages(value, queryset)
 
     def filter_search(self, queryset: CustomerQuerySet, name: str, value: str) -> CustomerQuerySet:
         """Narrow to whom the text finds."""

@@ -153,6 +153,12 @@ class Customer(models.Model):
         return f"{self.first_name} {self.last_name}".strip()
 
     @property
+    def label(self) -> str:
+        """The name, with what tells people of one name apart."""
+        detail = self.email or self.external_ref or str(self.phone)
+        return f"{self.name} ({detail})" if self.name and detail else str(self)
+
+    @property
     def is_open(self) -> bool:
         """Whether this is a customer still: neither merged into another nor erased."""
         return self.status in self.OPEN

@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from phonenumber_field.serializerfields import PhoneNumberField
 from rest_framework import serializers
 
-from customers import services
+from customers import services, tags
 from customers.models import Address, Customer, CustomerEvent, Note, Tag
 from platforms.access import Actor
 from platforms.api.fields import ReasonField
@@ -49,11 +49,8 @@ class TagSerializer(StrictModelSerializer):
         fields = ["id", "name"]
 
     def update(self, instance: Tag, validated_data: dict[str, Any]) -> Tag:
-        """Save the name, and the key that goes with it."""
-        instance.name = validated_data.get("name", instance.name)
-        instance.clean()
-        instance.save(update_fields=["name", "key"])
-        return instance
+        """Have the service rename it."""
+        return tags.rename_tag(tag=instance, name=validated_data.get("name", instance.name))
 
     def create(self, validated_data: dict[str, Any]) -> Tag:
         """Save the tag with its key."""

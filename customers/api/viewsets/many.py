@@ -70,6 +70,7 @@ class ManyCustomersMixin(FileMixin):
         return Response(answer)
 
     @extend_schema(
+        filters=True,
         parameters=[ExportSerializer],
         responses={(200, content_type): OpenApiTypes.BINARY for content_type in exports.CONTENT_TYPES.values()},
     )
@@ -77,6 +78,10 @@ class ManyCustomersMixin(FileMixin):
     def export(self, request: Request, **address: str) -> StreamingHttpResponse:
         """Answer a file of the customers that the filters of the list find, as an import reads it."""
         view: Any = self
+        # A filter that is misspelt would take everybody out.
+        known = {*view.filterset_class.base_filters, *ExportSerializer().fields}
+        if unknown := request.query_params.keys() - known:
+            raise ValidationError(dict.fromkeys(unknown, "There is no such filter."), code="unknown_filter")
         wanted = ExportSerializer(data={name: request.query_params[name] for name in request.query_params})
         wanted.is_valid(raise_exception=True)
         file_format = ImportRun.Format(wanted.validated_data["file_format"])
