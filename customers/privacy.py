@@ -166,6 +166,15 @@ def fetch(*, request: PrivacyRequest, by: Actor | None = None) -> dict[str, Any]
     }
 
 
+def counted(export: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `fetch` returned with the number of rows in place of the rows: it says nothing of anybody."""
+    parts = [
+        {**part, "modules": {code: _count(kinds) for code, kinds in part["modules"].items()}}
+        for part in export["customers"]
+    ]
+    return {**export, "customers": parts}
+
+
 @transaction.atomic
 def erase_now(*, customer: Customer, reason: str = "", by: Actor | None = None) -> PrivacyRequest:
     """Erase a person at once, as an operator may: by the request that waits, or by one of their own.
@@ -308,6 +317,9 @@ def _counts(held: Iterable[Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
     counts: dict[str, Counter[str]] = {}
     for modules in held:
         for code, kinds in modules.items():
-            for kind, rows in kinds.items():
-                counts.setdefault(code, Counter())[kind] += len(rows) if isinstance(rows, list) else 1
+            counts.setdefault(code, Counter()).update(_count(kinds))
     return {code: {"rows": dict(found)} for code, found in counts.items()}
+
+
+def _count(kinds: Mapping[str, Any]) -> dict[str, int]:
+    return {kind: len(rows) if isinstance(rows, list) else 1 for kind, rows in kinds.items()}

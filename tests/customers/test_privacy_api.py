@@ -201,6 +201,20 @@ def test_download__export__is_an_attachment_and_written_down(maelle: Customer, a
     assert as_admin.get(url(row, "report")).json()["modules"]["customers"]["rows"]["customers"] == 1
 
 
+def test_download__tried__counts_and_says_nothing_of_them(
+    maelle: Customer, as_admin: APIClient, untouched: Untouched
+) -> None:
+    NoteFactory(customer=maelle, text="Rang about the invoice.")
+    row = PrivacyRequestFactory(customer=maelle, kind="export")
+    with untouched():
+        answer = as_admin.post(f"{url(row, 'download')}?dry_run=true", {})
+    assert answer.status_code == 200
+    assert "Content-Disposition" not in answer
+    [part] = answer.json()["customers"]
+    assert (part["customer"], part["modules"]["customers"]["notes"]) == (str(maelle.pk), 1)
+    assert not any(text in answer.content.decode() for text in ("Maelle@", "Dubois", "invoice"))
+
+
 def test_actions__by_a_viewer__403_and_nothing_written(
     maelle: Customer, as_viewer: APIClient, untouched: Untouched
 ) -> None:
