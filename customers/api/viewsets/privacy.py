@@ -44,6 +44,8 @@ class PrivacyRequestViewSet(AdminResource):
         "execute": "erase",
         "download": "export",
     }
+    # What was erased is not to be had of an answer that was kept.
+    answered_anew = frozenset({"download"})
 
     def perform_create(self, serializer: serializers.BaseSerializer) -> PrivacyRequest:
         """Have it noted, by who may do what is asked for. Raises PermissionDenied."""
