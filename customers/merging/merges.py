@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from customers import services
 from customers.merging import ledgers, moving
-from customers.merging.blockers import Blocked, Blocker
+from customers.merging.blockers import Blocked, Blocker, asked_about
 from customers.merging.previews import preview
 from customers.models import Customer, CustomerEvent, Merge
 from customers.timeline import record, tell
@@ -189,6 +189,9 @@ def _stuck(trail: Merge, kept: Customer, merged: Customer) -> Iterator[Blocker]:
         yield Blocker("merged_on", "The kept customer was itself merged into another: undo that merge first.")
     elif Merge.objects.filter(kept=kept, at__gt=trail.at, undone_at=None).exists():
         yield Blocker("later_merge", "The kept customer took in another one since: undo that merge first.")
+    else:
+        # What was asked of one person is about all that they were then.
+        yield from asked_about(kept, merged)
 
 
 def _taken(kept: Customer, merged: Customer) -> Iterator[Blocker]:

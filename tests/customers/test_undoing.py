@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from customers import merging, services
+from customers import merging, privacy, services
 from customers.models import Address, Customer, CustomerEvent, CustomerVendor, Merge, Note, Tag
 from modules.models import Event
 from platforms.access import Actor
@@ -162,6 +162,14 @@ def _merge_another(trail: Merge, maelle: Customer, double: Customer) -> None:
     merging.merge(kept=maelle, merged=CustomerFactory(platform=maelle.platform))
 
 
+def _ask_to_be_forgotten(trail: Merge, maelle: Customer, double: Customer) -> None:
+    privacy.request_erasure(customer=maelle, source="email")
+
+
+def _hold(trail: Merge, maelle: Customer, double: Customer) -> None:
+    privacy.hold(request=privacy.request_erasure(customer=maelle, source="email"), reason="A lawsuit.")
+
+
 def _take_email(trail: Merge, maelle: Customer, double: Customer) -> None:
     CustomerFactory(platform=maelle.platform, email="M.Dubois@example.com")
 
@@ -182,6 +190,8 @@ def _take_email_oneself(trail: Merge, maelle: Customer, double: Customer) -> Non
         (_forget, "forgotten"),
         (_merge_on, "merged_on"),
         (_merge_another, "later_merge"),
+        (_ask_to_be_forgotten, "privacy_request"),
+        (_hold, "privacy_request"),
         (_take_email, "email_taken"),
         (_take_email_oneself, "email_taken"),
         (_take_ref_of_kept, "external_ref_taken"),
