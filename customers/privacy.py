@@ -112,8 +112,7 @@ def execute(*, request: PrivacyRequest, by: Actor | None = None, is_early: bool 
     is_early: an operator does it before the grace is over. Who was given notice for doing nothing and has done
     something since is not erased: the request is called off. Raises Conflict (`on_hold`, `in_grace`, `closed`).
     """
-    person = _lock_person(request.customer)
-    locked = _lock(request)
+    person, locked = lock(request=request)
     if locked.status == Status.DONE and locked.kind == Kind.ERASURE:
         return locked
     _refuse_closed(locked)
@@ -145,8 +144,7 @@ def fetch(*, request: PrivacyRequest, by: Actor | None = None) -> dict[str, Any]
     The first time the request is done by it. Made anew each time, for as long as FETCHED_WITHIN after the first.
     Raises Conflict (`closed`, `expired`).
     """
-    person = _lock_person(request.customer)
-    locked = _lock(request)
+    person, locked = lock(request=request)
     _refuse_other_kind(locked, Kind.EXPORT)
     if locked.status == Status.CANCELLED or person[0].status == Customer.Status.ERASED:
         raise Conflict("There is nothing to be had here any more.", code="closed")
@@ -234,6 +232,12 @@ def _in_order(customer: Customer, people: Iterable[Customer]) -> list[Customer]:
 
 def _known_as(customer: Customer) -> Person:
     return Person(email=customer.email, customer=str(customer.pk))
+
+
+def lock(*, request: PrivacyRequest) -> tuple[list[Customer], PrivacyRequest]:
+    """Return the person and then the request, as they are now, locked until the transaction ends."""
+    person = _lock_person(request.customer)
+    return person, _lock(request)
 
 
 # --- requests -------------------------------------------------------------------------------------------------------
