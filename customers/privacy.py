@@ -109,8 +109,8 @@ def preview(customer: Customer) -> dict[str, Erased]:
 def execute(*, request: PrivacyRequest, by: Actor | None = None, is_early: bool = False) -> PrivacyRequest:
     """Erase the person in every module, on or off; done already: nothing is written.
 
-    is_early: an operator does it before the grace is over. Who was given notice for doing nothing and has done
-    something since is not erased: the request is called off. Raises Conflict (`on_hold`, `in_grace`, `closed`).
+    is_early: an operator does it before the grace is over. Who was given notice for doing nothing is not erased where
+    `retention.why_not` knows a reason: the request is called off. Raises Conflict (`on_hold`, `in_grace`, `closed`).
     """
     person, locked = lock(request=request)
     if locked.status == Status.DONE and locked.kind == Kind.ERASURE:
@@ -122,8 +122,8 @@ def execute(*, request: PrivacyRequest, by: Actor | None = None, is_early: bool 
         raise Conflict("A legal hold keeps this person from being erased.", code="on_hold")
     if locked.is_in_grace and not is_early:
         raise Conflict(f"It can be called off until {locked.not_before:%Y-%m-%d %H:%M} UTC.", code="in_grace")
-    if locked.source == Source.INACTIVITY and retention.is_active_since(person, locked.created_at):
-        return _call_off(locked, "active_again", by)
+    if locked.source == Source.INACTIVITY and (why_not := retention.why_not(locked, person)):
+        return _call_off(locked, why_not, by)
     erased = _totals(ports.erase_personal_data(locked.platform, _known_as(one)) for one in person)
     now = timezone.now()
     Customer.objects.filter(pk__in=[one.pk for one in person]).update(updated_at=now)
