@@ -120,7 +120,7 @@ class MergePages:
             fresh = [Customer.objects.select_related("platform").get(pk=one.pk) for one in (kept, other)]
             is_stale = error.code == "stale"
             return self._compare(request, *fresh, choices=choices, reason_form=asked, is_stale=is_stale)
-        self.admin.log_change(request, trail.kept, f"Took in {trail.merged}.")
+        self.admin.log_change(request, trail.kept, "Took in another customer.")
         messages.success(request, self._done(trail))
         return HttpResponseRedirect(wording.customer_address(trail.kept))
 

@@ -7,8 +7,8 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.urls import reverse
 
-from customers import duplicates, merging, services
-from customers.models import Customer, DuplicatePair, Merge
+from customers import duplicates, merging, privacy, services
+from customers.models import Customer, CustomerEvent, DuplicatePair, Merge
 from modules import services as module_services
 from platforms.models import Platform, User
 from tests.admin.pages import form_on, listed, logged_in, messages_of, send, text_of
@@ -142,7 +142,9 @@ def test_merge__chosen_and_confirmed__by_the_service_and_to_the_kept_one(
     trail = Merge.objects.get()
     assert (trail.choices["email"], trail.reason, trail.actor_label) == ("merged", "Rang.", "ann")
     assert merge_page(trail) in messages_of(answer)[0]
-    assert LogEntry.objects.get().object_id == str(maelle.pk)
+    entry = LogEntry.objects.get()
+    # No name of somebody who may be erased without the kept one.
+    assert (entry.object_id, entry.change_message) == (str(maelle.pk), "Took in another customer.")
     closed = text_of(client.get(reverse("admin:customers_customer_change", args=[double.pk])))
     assert f'Merged into <a href="{answer["Location"]}">Maëlle Dubois</a>' in closed
     assert "Merge with…" not in closed
@@ -231,6 +233,29 @@ def test_merge_page__undone__by_the_service_and_says_what_stays(maelle: Customer
     assert messages_of(answer) == ["The two are two again. Changed since, and left so: language."]
     assert Customer.objects.get(pk=double.pk).is_open
     assert "undo_form" not in text_of(client.get(merge_page(trail)))
+
+
+def test_merge__undone_and_one_of_them_erased__names_them_nowhere(
+    maelle: Customer, double: Customer, ann: User
+) -> None:
+    services.update_customer(customer=double, values={"last_name": "Kerbrat"})
+    client = logged_in(ann)
+    typed = {"reason": "Kerbrat rang."}
+    send(client, compare(client, maelle, double.pk), "merge_form", typed, "Merge")
+    trail = Merge.objects.get()
+    send(client, client.get(merge_page(trail)), "undo_form", {}, "Undo the merge")
+    later = merging.merge(kept=CustomerFactory(platform=maelle.platform), merged=maelle, reason="Stays.")
+    assert "Kerbrat" in LogEntry.objects.get(object_id=str(trail.pk)).object_repr
+
+    privacy.erase_now(customer=Customer.objects.get(pk=double.pk))
+
+    said = [*LogEntry.objects.values_list("object_repr", "change_message"), *CustomerEvent.objects.values_list("data")]
+    assert "Kerbrat" not in str(said)
+    assert "Kerbrat" not in str(Merge.objects.values())
+    # The other's own stays, wherever it has gone since.
+    assert "Maëlle" in str(said)
+    later.refresh_from_db()
+    assert (later.reason, later.kept.events.filter(data__reason="Stays.").count()) == ("Stays.", 1)
 
 
 def test_merge_page__address_taken_meanwhile__named_and_nothing_written(
