@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import IntegrityError
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -203,6 +204,8 @@ class MergeAdmin(WrittenElsewhereAdmin, ReadOnlyAdmin):
             messages.error(request, str(error))
         except ValidationError as error:
             messages.error(request, " ".join(error.messages))
+        except IntegrityError:
+            messages.error(request, "Somebody saved something meanwhile that collides with it. Nothing was done.")
         else:
             newer = ", ".join(map(wording.field_name, done.newer))
             stays = f" Changed since, and left so: {newer}." if newer else ""

@@ -273,6 +273,18 @@ def test_merge_page__address_taken_meanwhile__named_and_nothing_written(
     assert "undo_form" not in again
 
 
+def test_merge_page__what_went_over_is_there_again__said_and_nothing_written(
+    maelle: Customer, double: Customer, ann: User, untouched: Untouched
+) -> None:
+    trail = merging.merge(kept=maelle, merged=double)
+    client = logged_in(ann)
+    page = client.get(merge_page(trail))
+    double.tags.add(maelle.tags.get(name="Silver"))
+    with untouched():
+        answer = send(client, page, "undo_form", {}, "Undo the merge")
+    assert messages_of(answer) == ["Somebody saved something meanwhile that collides with it. Nothing was done."]
+
+
 def test_pages__without_a_row__are_not_there(shop: Platform, ann: User) -> None:
     client = logged_in(ann)
     for model in ("duplicatepair", "merge"):

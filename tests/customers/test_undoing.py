@@ -142,6 +142,22 @@ def test_undo__changed_since__the_newer_stays_and_is_named(maelle: Customer, dou
     }
 
 
+def test_undo__another_default_made_of_what_went_over__the_one_that_stayed_is_theirs(
+    maelle: Customer, double: Customer
+) -> None:
+    # Word for word the address that both have, which stays with the merged one.
+    double.addresses.filter(is_default=True).update(is_default=False)
+    double.addresses.filter(line1=maelle.addresses.get().line1, kind="shipping").update(is_default=True)
+    trail = merging.merge(kept=maelle, merged=double)
+    moved = maelle.addresses.get(city="Nantes")
+    moved.is_default = True
+    services.save_address(address=moved)
+    merging.undo(trail=trail)
+    moved.refresh_from_db()
+    assert (moved.customer, moved.is_default) == (double, False)
+    assert double.addresses.get(kind="shipping", is_default=True).line1 == maelle.addresses.get().line1
+
+
 def _undo_twice(trail: Merge, maelle: Customer, double: Customer) -> None:
     merging.undo(trail=trail)
 
