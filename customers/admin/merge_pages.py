@@ -132,9 +132,12 @@ class MergePages:
 
     def _dismiss(self, request: HttpRequest, kept: Customer, other: Customer) -> HttpResponse:
         pair = self._pair(kept, other)
-        if pair is not None:
-            duplicates.dismiss(pair=pair, by=Actor.of(request))
-            messages.success(request, "They are two: nobody is asked about them again.")
+        try:
+            if pair is not None:
+                duplicates.dismiss(pair=pair, by=Actor.of(request))
+                messages.success(request, "They are two: nobody is asked about them again.")
+        except DuplicatePair.DoesNotExist:
+            messages.info(request, "Nobody asks about these two any more.")
         return HttpResponseRedirect(reverse("admin:customers_duplicatepair_changelist"))
 
     @staticmethod

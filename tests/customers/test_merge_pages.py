@@ -1,9 +1,12 @@
 """Duplicates and merges in the admin: a queue, the two side by side, and a way back."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
@@ -62,6 +65,40 @@ def test_queue__dismissed_and_looked_at_again__by_the_service(shop: Platform, an
     assert set(DuplicatePair.objects.values_list("status", "dismissed_by")) == {("dismissed", "ann")}
     assert "1 pair open again." in text_of(act(client, "reopen", pairs[0]))
     assert listed(client, QUEUE) == [pairs[0]]
+
+
+@contextmanager
+def taken_away(pair: DuplicatePair) -> Iterator[None]:
+    """Have a scan take the pair away right before the service looks it up."""
+    done: list[bool] = []
+
+    def wrapper(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith('SELECT "customers_duplicatepair"') and "LIMIT 21" in sql and not done:
+            done.append(True)
+            DuplicatePair.objects.filter(pk=pair.pk).delete()
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(wrapper):
+        yield
+    assert done
+
+
+def test_queue__a_pair_is_gone_meanwhile__the_others_are_dismissed(shop: Platform, ann: User) -> None:
+    gone, pair = sorted(DuplicatePairFactory.create_batch(2, platform=shop), key=lambda pair: pair.pk)
+    client = logged_in(ann)
+    with taken_away(gone):
+        assert "1 pair dismissed." in text_of(act(client, "dismiss", gone, pair))
+    # Here what the scan did is rolled back with the service's refusal: it used the same connection.
+    assert DuplicatePair.objects.get(status="dismissed") == pair
+
+
+def test_compare__pair_is_gone_meanwhile__said(shop: Platform, ann: User) -> None:
+    pair = DuplicatePairFactory.create(platform=shop)
+    client = logged_in(ann)
+    page = compare(client, pair.a, pair.b.pk)
+    with taken_away(pair):
+        answer = send(client, page, "merge_form", {}, "They are two")
+    assert messages_of(answer) == ["Nobody asks about these two any more."]
 
 
 def test_queue__viewer_and_foreign_pair__nothing_is_done(
