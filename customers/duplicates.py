@@ -92,7 +92,8 @@ _FOUND = """
 def find(*, platform: Platform) -> None:
     """Find the platform's pairs: new ones are added, those that are none any more go, and what staff said stays.
 
-    Two statements, however many customers there are.
+    A dismissed pair stays also while it is none, or it would be put to staff again once it is one: it goes with its
+    customers. Two statements, however many customers there are.
     """
     words = gate.config_of(platform, CustomersConfig).duplicate_match
     now = timezone.now()
@@ -100,7 +101,9 @@ def find(*, platform: Platform) -> None:
         sql, parameters = statement(platform, list(dict.fromkeys(words)), now)
         with connection.cursor() as cursor:
             cursor.execute(sql, parameters)
-    DuplicatePair.objects.filter(platform=platform, seen_at__lt=now).delete()
+    not_seen = DuplicatePair.objects.filter(platform=platform, seen_at__lt=now)
+    said = DuplicatePair.objects.live().filter(platform=platform, status=DuplicatePair.Status.DISMISSED)
+    not_seen.exclude(pk__in=said.values("pk")).delete()
 
 
 def statement(platform: Platform, words: Sequence[str], now: datetime) -> tuple[str, tuple[Any, ...]]:

@@ -34,6 +34,7 @@ from modules.personal_data import (
     PersonalDataMap,
     Scattered,
     each,
+    forget_in_admin_log,
     made_from,
     replaced,
     told_as,
@@ -45,7 +46,8 @@ from platforms.models import Platform
 def _forget_merges(platform: Platform, person: Person) -> None:
     """Strip the trails in which the person is one of the two, whichever it is."""
     for customer in Customer.objects.filter(platform=platform, pk__in=ids_of([person.customer or ""])):
-        merging.forget(customer=customer)
+        # What the log calls a trail is the names of both.
+        forget_in_admin_log(Merge, merging.forget(customer=customer))
 
 
 def _known_by(platform: Platform, person: Person) -> imports.Sought:

@@ -109,11 +109,10 @@ def preview(customer: Customer) -> dict[str, Erased]:
 def execute(*, request: PrivacyRequest, by: Actor | None = None, is_early: bool = False) -> PrivacyRequest:
     """Erase the person in every module, on or off; done already: nothing is written.
 
-    is_early: an operator does it before the grace is over. Who was given notice for doing nothing and has done
-    something since is not erased: the request is called off. Raises Conflict (`on_hold`, `in_grace`, `closed`).
+    is_early: an operator does it before the grace is over. Who was given notice for doing nothing is not erased where
+    `retention.why_not` knows a reason: the request is called off. Raises Conflict (`on_hold`, `in_grace`, `closed`).
     """
-    person = _lock_person(request.customer)
-    locked = _lock(request)
+    person, locked = lock(request=request)
     if locked.status == Status.DONE and locked.kind == Kind.ERASURE:
         return locked
     _refuse_closed(locked)
@@ -123,8 +122,8 @@ def execute(*, request: PrivacyRequest, by: Actor | None = None, is_early: bool 
         raise Conflict("A legal hold keeps this person from being erased.", code="on_hold")
     if locked.is_in_grace and not is_early:
         raise Conflict(f"It can be called off until {locked.not_before:%Y-%m-%d %H:%M} UTC.", code="in_grace")
-    if locked.source == Source.INACTIVITY and retention.is_active_since(person, locked.created_at):
-        return _call_off(locked, "active_again", by)
+    if locked.source == Source.INACTIVITY and (why_not := retention.why_not(locked, person)):
+        return _call_off(locked, why_not, by)
     erased = _totals(ports.erase_personal_data(locked.platform, _known_as(one)) for one in person)
     now = timezone.now()
     Customer.objects.filter(pk__in=[one.pk for one in person]).update(updated_at=now)
@@ -145,8 +144,7 @@ def fetch(*, request: PrivacyRequest, by: Actor | None = None) -> dict[str, Any]
     The first time the request is done by it. Made anew each time, for as long as FETCHED_WITHIN after the first.
     Raises Conflict (`closed`, `expired`).
     """
-    person = _lock_person(request.customer)
-    locked = _lock(request)
+    person, locked = lock(request=request)
     _refuse_other_kind(locked, Kind.EXPORT)
     if locked.status == Status.CANCELLED or person[0].status == Customer.Status.ERASED:
         raise Conflict("There is nothing to be had here any more.", code="closed")
@@ -164,6 +162,15 @@ def fetch(*, request: PrivacyRequest, by: Actor | None = None) -> dict[str, Any]
         "made_at": now.isoformat(),
         "customers": [{"customer": customer, "modules": modules} for customer, modules in held.items()],
     }
+
+
+def counted(export: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `fetch` returned with the number of rows in place of the rows: it says nothing of anybody."""
+    parts = [
+        {**part, "modules": {code: _count(kinds) for code, kinds in part["modules"].items()}}
+        for part in export["customers"]
+    ]
+    return {**export, "customers": parts}
 
 
 @transaction.atomic
@@ -225,6 +232,12 @@ def _in_order(customer: Customer, people: Iterable[Customer]) -> list[Customer]:
 
 def _known_as(customer: Customer) -> Person:
     return Person(email=customer.email, customer=str(customer.pk))
+
+
+def lock(*, request: PrivacyRequest) -> tuple[list[Customer], PrivacyRequest]:
+    """Return the person and then the request, as they are now, locked until the transaction ends."""
+    person = _lock_person(request.customer)
+    return person, _lock(request)
 
 
 # --- requests -------------------------------------------------------------------------------------------------------
@@ -308,6 +321,9 @@ def _counts(held: Iterable[Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
     counts: dict[str, Counter[str]] = {}
     for modules in held:
         for code, kinds in modules.items():
-            for kind, rows in kinds.items():
-                counts.setdefault(code, Counter())[kind] += len(rows) if isinstance(rows, list) else 1
+            counts.setdefault(code, Counter()).update(_count(kinds))
     return {code: {"rows": dict(found)} for code, found in counts.items()}
+
+
+def _count(kinds: Mapping[str, Any]) -> dict[str, int]:
+    return {kind: len(rows) if isinstance(rows, list) else 1 for kind, rows in kinds.items()}

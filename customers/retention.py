@@ -38,10 +38,18 @@ def inactive_since(platform: Platform, moment: datetime) -> CustomerQuerySet:
     return known.filter(~Exists(did), ~Exists(asked)).order_by("created_at", "pk")
 
 
-def is_active_since(people: Iterable[Customer], moment: datetime) -> bool:
-    """Whether any of these did something after this moment."""
-    did = CustomerEvent.objects.filter(customer__in=people, at__gt=moment)
-    return did.exclude(kind=CustomerEvent.Kind.EXPORTED).exists()
+def why_not(request: PrivacyRequest, person: Iterable[Customer]) -> str | None:
+    """Return why a person is not erased for doing nothing, although they were told so; None where they are.
+
+    Their platform has stopped to erase anybody for it, they were merged into another customer in the very moment of the
+    notice, or one of their profiles did something since.
+    """
+    if not gate.config_of(request.platform, CustomersConfig).inactive_months:
+        return "retention_off"
+    if not request.customer.is_open:
+        return "closed"
+    did = CustomerEvent.objects.filter(customer__in=person, at__gt=request.created_at)
+    return "active_again" if did.exclude(kind=CustomerEvent.Kind.EXPORTED).exists() else None
 
 
 def is_nobody_told(platform: Platform) -> bool:
@@ -63,7 +71,10 @@ def give_notice(platform: Platform) -> int:
         return 0
     now = timezone.now()
     not_before = now + max(timedelta(days=config.erase_grace_days), LEAST_NOTICE)
-    people = inactive_since(platform, _months_before(now, config.inactive_months))[:MOST_A_NIGHT]
+    inactive = inactive_since(platform, _months_before(now, config.inactive_months))
+    # Whom somebody is just changing or merging is doing something: the next night will tell.
+    locked = inactive.select_for_update(no_key=True, skip_locked=True, of=("self",))
+    people = list(locked[:MOST_A_NIGHT])
     requests = [
         PrivacyRequest(
             platform=platform,

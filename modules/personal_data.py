@@ -161,7 +161,7 @@ class Holding:
         rows = self.rows(platform, person)
         keys = list(rows.values_list("pk", flat=True))
         if keys and not self.kept:
-            _forget_in_admin_log(self.model, keys)
+            forget_in_admin_log(self.model, keys)
             if self.is_deleted:
                 rows.delete()
             else:
@@ -270,7 +270,7 @@ def preview(platform: Platform, person: Person) -> dict[str, Erased]:
     return {code: one.preview(platform, person) for code, one in maps().items() if not one.holds_nothing}
 
 
-def _forget_in_admin_log(model: type[Model], keys: list[Any]) -> None:
+def forget_in_admin_log(model: type[Model], keys: Iterable[Any]) -> None:
     """Empty what the admin's log says of these rows: it calls them by name, and quotes what hung on them."""
     entries = LogEntry.objects.filter(
         content_type=ContentType.objects.get_for_model(model), object_id__in=[str(key) for key in keys]

@@ -212,6 +212,13 @@ class ScopedAdmin(ScopeMixin, GuardedAdmin):
             key = self.opts.pk.to_python(object_id)
         except ValidationError:
             return  # no key of this model at all: what looks it up next does not find it
+        self.lock_row(key)
+
+    def lock_row(self, key: Any) -> None:
+        """Lock the row that a POST names, if it is there, until the transaction ends.
+
+        Where what saves it locks other rows first, so does the admin here: two in opposite order would wait for ever.
+        """
         # Without an order: it could join other tables, whose rows would be locked too.
         list(self.model._base_manager.select_for_update(no_key=True).filter(pk=key).order_by().values_list("pk"))
 

@@ -210,7 +210,8 @@ class IdempotentAnswer(models.Model):
     """What a POST with an `Idempotency-Key` was answered, for the same POST sent again.
 
     Nobody reads it from the table: `digest` says whose key it is only to who has the key, and `answer` is encrypted
-    with it. It counts for 24 hours; `services.purge_idempotent_answers()` deletes it then.
+    with it, or blank where the view keeps none. It counts for 24 hours; `services.purge_idempotent_answers()` deletes
+    it then.
     """
 
     HOURS_KEPT: ClassVar[int] = 24

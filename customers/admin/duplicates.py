@@ -1,11 +1,13 @@
 """Possible duplicates as a queue, and merges with a way back."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import IntegrityError
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -136,9 +138,13 @@ class DuplicatePairAdmin(WrittenElsewhereAdmin):
 
     def _settle(self, request: HttpRequest, queryset: QuerySet[DuplicatePair], settle: Any, word: str) -> None:
         pairs = list(self.in_scope(request, queryset.order_by("pk"), self.change_right)[: self.list_per_page])
+        done = 0
         for pair in pairs:
-            settle(pair=pair, by=Actor.of(request))
-        messages.success(request, f"{len(pairs)} pair{'' if len(pairs) == 1 else 's'} {word}.")
+            # Where a scan has just found that it is no pair any more, there is nothing to be said of it.
+            with suppress(DuplicatePair.DoesNotExist):
+                settle(pair=pair, by=Actor.of(request))
+                done += 1
+        messages.success(request, f"{done} pair{'' if done == 1 else 's'} {word}.")
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -203,6 +209,8 @@ class MergeAdmin(WrittenElsewhereAdmin, ReadOnlyAdmin):
             messages.error(request, str(error))
         except ValidationError as error:
             messages.error(request, " ".join(error.messages))
+        except IntegrityError:
+            messages.error(request, "Somebody saved something meanwhile that collides with it. Nothing was done.")
         else:
             newer = ", ".join(map(wording.field_name, done.newer))
             stays = f" Changed since, and left so: {newer}." if newer else ""

@@ -120,7 +120,7 @@ class MergePages:
             fresh = [Customer.objects.select_related("platform").get(pk=one.pk) for one in (kept, other)]
             is_stale = error.code == "stale"
             return self._compare(request, *fresh, choices=choices, reason_form=asked, is_stale=is_stale)
-        self.admin.log_change(request, trail.kept, f"Took in {trail.merged}.")
+        self.admin.log_change(request, trail.kept, "Took in another customer.")
         messages.success(request, self._done(trail))
         return HttpResponseRedirect(wording.customer_address(trail.kept))
 
@@ -132,9 +132,12 @@ class MergePages:
 
     def _dismiss(self, request: HttpRequest, kept: Customer, other: Customer) -> HttpResponse:
         pair = self._pair(kept, other)
-        if pair is not None:
-            duplicates.dismiss(pair=pair, by=Actor.of(request))
-            messages.success(request, "They are two: nobody is asked about them again.")
+        try:
+            if pair is not None:
+                duplicates.dismiss(pair=pair, by=Actor.of(request))
+                messages.success(request, "They are two: nobody is asked about them again.")
+        except DuplicatePair.DoesNotExist:
+            messages.info(request, "Nobody asks about these two any more.")
         return HttpResponseRedirect(reverse("admin:customers_duplicatepair_changelist"))
 
     @staticmethod

@@ -254,6 +254,12 @@ class PrivacyRequestAdmin(ModuleModelAdmin):
 
     # --- one request -----------------------------------------------------------------------------------------------
 
+    def lock_row(self, key: Any) -> None:
+        """Lock whom the request is about, and then the request, as the services do."""
+        row = PrivacyRequest.objects.select_related("customer").filter(pk=key).first()
+        if row is not None:
+            privacy.lock(request=row)
+
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
         """What was asked stays as it was: the page shows it in words of its own."""
         return ()

@@ -39,7 +39,7 @@ def _closed(kept: Customer, merged: Customer) -> Iterator[Blocker]:
             yield Blocker("closed", f"The {side} customer was {customer.status}: nothing of it is changed any more.")
 
 
-def _asked_about(kept: Customer, merged: Customer) -> Iterator[Blocker]:
+def asked_about(kept: Customer, merged: Customer) -> Iterator[Blocker]:
     """Who asked to be forgotten, or is on legal hold, is one person for that: nothing of them goes to another."""
     for request in PrivacyRequest.objects.pending().filter(customer__in=[kept.pk, merged.pk]).order_by("created_at"):
         side = "kept" if request.customer_id == kept.pk else "merged"
@@ -50,7 +50,7 @@ BLOCKERS: tuple[Callable[[Customer, Customer], Iterator[Blocker]], ...] = (
     _same_customer,
     _other_platform,
     _closed,
-    _asked_about,
+    asked_about,
 )
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from customers import services
 from customers.merging import ledgers, moving
-from customers.merging.blockers import Blocked, Blocker
+from customers.merging.blockers import Blocked, Blocker, asked_about
 from customers.merging.previews import preview
 from customers.models import Customer, CustomerEvent, Merge
 from customers.timeline import record, tell
@@ -127,10 +127,29 @@ def undo(*, trail: Merge, by: Actor | None = None) -> Undoing:
 
 
 @transaction.atomic
-def forget(*, customer: Customer) -> None:
-    """Strip what a customer's trails say about people: erasure asks for it. From then on none of them can be undone."""
-    trails = Merge.objects.filter(Q(kept=customer) | Q(merged=customer), forgotten_at=None)
-    trails.update(before={}, reason="", forgotten_at=timezone.now())
+def forget(*, customer: Customer) -> list[Any]:
+    """Strip what a customer's trails say about people, also in the timelines of the others: erasure asks for it.
+
+    From then on none of them can be undone. Returns the keys of the trails.
+    """
+    trails = list(Merge.objects.filter(Q(kept=customer) | Q(merged=customer)).select_related("kept", "merged"))
+    for trail in trails:
+        _forget_reason(trail)
+    keys = [trail.pk for trail in trails]
+    Merge.objects.filter(pk__in=keys, forgotten_at=None).update(before={}, reason="", forgotten_at=timezone.now())
+    return keys
+
+
+def _forget_reason(trail: Merge) -> None:
+    """Blank the reason of a merge in the timeline of either side, or of whom that was merged into since."""
+    sides = [trail.kept, trail.merged]
+    owners = {key for side in sides for key in (side.pk, side.merged_into_id) if key is not None}
+    for event in CustomerEvent.objects.filter(customer__in=owners, kind=CustomerEvent.Kind.MERGED):
+        said = event.data
+        is_of_it = said.get("merged") == str(trail.merged_id) or said.get("into") == str(trail.kept_id)
+        if is_of_it and said.get("reason"):
+            event.data = {**said, "reason": ""}
+            event.save(update_fields=["data"])
 
 
 def _lock(kept: Customer, merged: Customer, others: Q) -> tuple[Customer, Customer]:
@@ -189,6 +208,9 @@ def _stuck(trail: Merge, kept: Customer, merged: Customer) -> Iterator[Blocker]:
         yield Blocker("merged_on", "The kept customer was itself merged into another: undo that merge first.")
     elif Merge.objects.filter(kept=kept, at__gt=trail.at, undone_at=None).exists():
         yield Blocker("later_merge", "The kept customer took in another one since: undo that merge first.")
+    else:
+        # What was asked of one person is about all that they were then.
+        yield from asked_about(kept, merged)
 
 
 def _taken(kept: Customer, merged: Customer) -> Iterator[Blocker]:

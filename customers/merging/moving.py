@@ -55,7 +55,12 @@ def move(kept: Customer, merged: Customer) -> Moved:
 
 
 def put_back(kept: Customer, merged: Customer, moved: Moved) -> None:
-    """Have go back what went over and is still there; of two defaults the one that was made so since wins."""
+    """Have go back what went over and is still there.
+
+    Of two defaults the one that stayed with the merged one wins, else the one that was made so since.
+    """
+    stayed = merged.addresses.filter(is_default=True).values_list("kind", flat=True)
+    kept.addresses.filter(pk__in=moved["addresses"], is_default=True, kind__in=list(stayed)).update(is_default=False)
     for kind in KINDS:
         _hand_over(kind, moved[kind], kept, merged)
     for address in merged.addresses.filter(pk__in=moved["defaults"], is_default=False):

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from cryptography.fernet import Fernet
 from django.core.files.uploadedfile import UploadedFile
@@ -79,7 +79,12 @@ class IdempotentMixin:
 
     Whatever the handler raises takes the claim back with all else, so that the next attempt is judged anew. A dry run
     claims nothing: it may be tried as often as one likes. Without credentials there is nobody whose key it could be.
+
+    An action whose answer is kept nowhere, not even sealed, is in `answered_anew`: its key still tells it from another
+    request, and sent again it is done again.
     """
+
+    answered_anew: ClassVar[frozenset[str]] = frozenset()
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Put what looks for a first answer before the handler. Raises ValidationError for what is no key."""
@@ -97,9 +102,11 @@ class IdempotentMixin:
         self.ask_right()  # type: ignore[attr-defined]
         with self.writing():  # type: ignore[attr-defined]
             claim, is_new = _claim(key, key.fingerprint(request))
-            if not is_new:
+            if not is_new and claim.answer:
                 return self._first_answer(key.unseal(claim.answer))
             response = handler(request, *args, **kwargs)
+            if self.action in self.answered_anew:  # type: ignore[attr-defined]
+                return response
             claim.answer = key.seal(
                 {
                     "status": response.status_code,

@@ -29,6 +29,13 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     description="Made up by you for one thing to be done. The same request with the same key within 24 hours gets the "
     "first answer again and does nothing; another request with it gets 422. An error keeps no key: try again.",
 )
+KEY_OF_WHAT_IS_NOT_KEPT = OpenApiParameter(
+    idempotency.HEADER,
+    IDEMPOTENCY_KEY.type,
+    OpenApiParameter.HEADER,
+    description="Made up by you for one thing to be done. This answer is kept nowhere: the same request with the same "
+    "key is done again, and answered as things stand then; another request with it gets 422.",
+)
 SAFE = ("GET", "HEAD")
 NEEDS_IF_MATCH = ("PUT", "PATCH")
 CRUD = ("list", "create", "retrieve", "partial_update", "destroy")
@@ -93,7 +100,11 @@ class Schema(AutoSchema):
         if self.method in SAFE:
             return [REQUEST_ID, IF_NONE_MATCH]
         parameters = [REQUEST_ID, self._if_match(), DRY_RUN]
-        return [*parameters, IDEMPOTENCY_KEY] if self.method == "POST" else parameters
+        return [*parameters, self._key()] if self.method == "POST" else parameters
+
+    def _key(self) -> OpenApiParameter:
+        anew: frozenset[str] = getattr(self.view, "answered_anew", frozenset())
+        return KEY_OF_WHAT_IS_NOT_KEPT if getattr(self.view, "action", None) in anew else IDEMPOTENCY_KEY
 
     def _if_match(self) -> OpenApiParameter:
         needed = self._needs_if_match()

@@ -132,6 +132,22 @@ def test_find__again__keeps_pairs_and_what_staff_said(
         duplicates.dismiss(pair=kept)
 
 
+def test_find__dismissed_and_none_for_a_while__is_not_put_to_staff_again(
+    people: Callable[..., list[Customer]], shop: Platform
+) -> None:
+    one, two = people(("A", "", "+493023125042"), ("B", "", "+493023125042"))
+    found(shop)
+    dismissed = duplicates.dismiss(pair=DuplicatePair.objects.get())
+    services.update_customer(customer=two, values={"phone": ""})
+    duplicates.find(platform=shop)
+    services.update_customer(customer=two, values={"phone": "+493023125042"})
+    duplicates.find(platform=shop)
+    assert DuplicatePair.objects.get(pk=dismissed.pk).status == "dismissed"
+    merging.merge(kept=one, merged=two)
+    duplicates.find(platform=shop)
+    assert not DuplicatePair.objects.exists()
+
+
 def test_find__an_older_scan_that_comes_late__takes_nothing_away(
     people: Callable[..., list[Customer]], shop: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:

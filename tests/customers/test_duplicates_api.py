@@ -4,6 +4,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import time_machine
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from customers import duplicates, merging, services
@@ -94,9 +96,15 @@ def test_scan__asked_for__is_done_in_the_background(shop: Platform, as_admin: AP
         tried = as_admin.post(f"{DUPLICATES}scan/?dry_run=true", {})
     assert (tried.status_code, tried.json()) == (202, {"queued": False})
     assert not TaskRun.objects.filter(task="customers.find_duplicates").exists()
-    asked = as_admin.post(f"{DUPLICATES}scan/", {})
-    assert (asked.status_code, asked.json()) == (202, {"queued": True})
-    assert TaskRun.objects.get(task="customers.find_duplicates").platform_id == shop.pk
+    now = timezone.now().replace(second=0)
+    with time_machine.travel(now, tick=False) as clock:
+        for _ in range(3):
+            asked = as_admin.post(f"{DUPLICATES}scan/", {})
+            assert (asked.status_code, asked.json()) == (202, {"queued": True})
+        assert TaskRun.objects.get(task="customers.find_duplicates").platform_id == shop.pk
+        clock.shift(60)
+        as_admin.post(f"{DUPLICATES}scan/", {})
+    assert TaskRun.objects.filter(task="customers.find_duplicates").count() == 2
 
 
 @pytest.mark.parametrize("count", [1, 20])

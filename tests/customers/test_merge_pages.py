@@ -1,14 +1,17 @@
 """Duplicates and merges in the admin: a queue, the two side by side, and a way back."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from customers import duplicates, merging, services
-from customers.models import Customer, DuplicatePair, Merge
+from customers import duplicates, merging, privacy, services
+from customers.models import Customer, CustomerEvent, DuplicatePair, Merge
 from modules import services as module_services
 from platforms.models import Platform, User
 from tests.admin.pages import form_on, listed, logged_in, messages_of, send, text_of
@@ -62,6 +65,40 @@ def test_queue__dismissed_and_looked_at_again__by_the_service(shop: Platform, an
     assert set(DuplicatePair.objects.values_list("status", "dismissed_by")) == {("dismissed", "ann")}
     assert "1 pair open again." in text_of(act(client, "reopen", pairs[0]))
     assert listed(client, QUEUE) == [pairs[0]]
+
+
+@contextmanager
+def taken_away(pair: DuplicatePair) -> Iterator[None]:
+    """Have a scan take the pair away right before the service looks it up."""
+    done: list[bool] = []
+
+    def wrapper(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith('SELECT "customers_duplicatepair"') and "LIMIT 21" in sql and not done:
+            done.append(True)
+            DuplicatePair.objects.filter(pk=pair.pk).delete()
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(wrapper):
+        yield
+    assert done
+
+
+def test_queue__a_pair_is_gone_meanwhile__the_others_are_dismissed(shop: Platform, ann: User) -> None:
+    gone, pair = sorted(DuplicatePairFactory.create_batch(2, platform=shop), key=lambda pair: pair.pk)
+    client = logged_in(ann)
+    with taken_away(gone):
+        assert "1 pair dismissed." in text_of(act(client, "dismiss", gone, pair))
+    # Here what the scan did is rolled back with the service's refusal: it used the same connection.
+    assert DuplicatePair.objects.get(status="dismissed") == pair
+
+
+def test_compare__pair_is_gone_meanwhile__said(shop: Platform, ann: User) -> None:
+    pair = DuplicatePairFactory.create(platform=shop)
+    client = logged_in(ann)
+    page = compare(client, pair.a, pair.b.pk)
+    with taken_away(pair):
+        answer = send(client, page, "merge_form", {}, "They are two")
+    assert messages_of(answer) == ["Nobody asks about these two any more."]
 
 
 def test_queue__viewer_and_foreign_pair__nothing_is_done(
@@ -142,7 +179,9 @@ def test_merge__chosen_and_confirmed__by_the_service_and_to_the_kept_one(
     trail = Merge.objects.get()
     assert (trail.choices["email"], trail.reason, trail.actor_label) == ("merged", "Rang.", "ann")
     assert merge_page(trail) in messages_of(answer)[0]
-    assert LogEntry.objects.get().object_id == str(maelle.pk)
+    entry = LogEntry.objects.get()
+    # No name of somebody who may be erased without the kept one.
+    assert (entry.object_id, entry.change_message) == (str(maelle.pk), "Took in another customer.")
     closed = text_of(client.get(reverse("admin:customers_customer_change", args=[double.pk])))
     assert f'Merged into <a href="{answer["Location"]}">Maëlle Dubois</a>' in closed
     assert "Merge with…" not in closed
@@ -233,6 +272,29 @@ def test_merge_page__undone__by_the_service_and_says_what_stays(maelle: Customer
     assert "undo_form" not in text_of(client.get(merge_page(trail)))
 
 
+def test_merge__undone_and_one_of_them_erased__names_them_nowhere(
+    maelle: Customer, double: Customer, ann: User
+) -> None:
+    services.update_customer(customer=double, values={"last_name": "Kerbrat"})
+    client = logged_in(ann)
+    typed = {"reason": "Kerbrat rang."}
+    send(client, compare(client, maelle, double.pk), "merge_form", typed, "Merge")
+    trail = Merge.objects.get()
+    send(client, client.get(merge_page(trail)), "undo_form", {}, "Undo the merge")
+    later = merging.merge(kept=CustomerFactory(platform=maelle.platform), merged=maelle, reason="Stays.")
+    assert "Kerbrat" in LogEntry.objects.get(object_id=str(trail.pk)).object_repr
+
+    privacy.erase_now(customer=Customer.objects.get(pk=double.pk))
+
+    said = [*LogEntry.objects.values_list("object_repr", "change_message"), *CustomerEvent.objects.values_list("data")]
+    assert "Kerbrat" not in str(said)
+    assert "Kerbrat" not in str(Merge.objects.values())
+    # The other's own stays, wherever it has gone since.
+    assert "Maëlle" in str(said)
+    later.refresh_from_db()
+    assert (later.reason, later.kept.events.filter(data__reason="Stays.").count()) == ("Stays.", 1)
+
+
 def test_merge_page__address_taken_meanwhile__named_and_nothing_written(
     maelle: Customer, double: Customer, ann: User, untouched: Untouched
 ) -> None:
@@ -246,6 +308,18 @@ def test_merge_page__address_taken_meanwhile__named_and_nothing_written(
     again = text_of(client.get(merge_page(trail)))
     assert "This cannot be undone now" in again
     assert "undo_form" not in again
+
+
+def test_merge_page__what_went_over_is_there_again__said_and_nothing_written(
+    maelle: Customer, double: Customer, ann: User, untouched: Untouched
+) -> None:
+    trail = merging.merge(kept=maelle, merged=double)
+    client = logged_in(ann)
+    page = client.get(merge_page(trail))
+    double.tags.add(maelle.tags.get(name="Silver"))
+    with untouched():
+        answer = send(client, page, "undo_form", {}, "Undo the merge")
+    assert messages_of(answer) == ["Somebody saved something meanwhile that collides with it. Nothing was done."]
 
 
 def test_pages__without_a_row__are_not_there(shop: Platform, ann: User) -> None:

@@ -1,13 +1,16 @@
 """The privacy queue in the admin: the soonest first, what would be erased before it is, buttons that do as they say."""
 
 import json
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import time_machine
 from django.contrib.admin.models import LogEntry
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -195,6 +198,19 @@ def test_buttons__somebody_was_faster__refused(maelle: Customer, ann: User, unto
     with untouched():
         answer = send(client, page, "privacyrequest_form", {}, "Call it off")
     assert "Somebody else saved this" in text_of(answer)
+
+
+def test_buttons__any__lock_the_customer_before_the_request(maelle: Customer, ann: User) -> None:
+    row, client = PrivacyRequestFactory(customer=maelle), logged_in(ann)
+    page = client.get(page_of(row))
+    with CaptureQueriesContext(connection) as asked:
+        send(client, page, "privacyrequest_form", {"why": "A lawsuit."}, "Put on hold")
+    assert PrivacyRequest.objects.get().status == "on_hold"
+    locks = [query["sql"] for query in asked if "FOR NO KEY UPDATE" in query["sql"]]
+    tables = [found[1] for sql in locks if (found := re.search(r'FROM "customers_(\w+)"', sql))]
+    # By the admin, then by the service. SQLite locks all there is.
+    by_admin, by_service = ["customer", "customer", "privacyrequest"], ["customer", "privacyrequest"]
+    assert tables == [*by_admin, *by_service] * (connection.vendor == "postgresql")
 
 
 def test_download__export__is_handed_over_and_written_down(maelle: Customer, ann: User) -> None:

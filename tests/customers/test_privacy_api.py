@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 
 from customers import privacy
 from customers.models import Customer, PrivacyRequest
-from platforms.models import Platform
+from platforms.models import IdempotentAnswer, Platform
 from tests.customers.conftest import Untouched
 from tests.factories import CustomerFactory, NoteFactory, PrivacyRequestFactory
 
@@ -199,6 +199,37 @@ def test_download__export__is_an_attachment_and_written_down(maelle: Customer, a
     assert part["modules"]["customers"]["customers"][0]["email"] == "Maelle@Example.com"
     assert maelle.events.latest("at").actor_label == "ann"
     assert as_admin.get(url(row, "report")).json()["modules"]["customers"]["rows"]["customers"] == 1
+
+
+def test_download__tried__counts_and_says_nothing_of_them(
+    maelle: Customer, as_admin: APIClient, untouched: Untouched
+) -> None:
+    NoteFactory(customer=maelle, text="Rang about the invoice.")
+    row = PrivacyRequestFactory(customer=maelle, kind="export")
+    with untouched():
+        answer = as_admin.post(f"{url(row, 'download')}?dry_run=true", {})
+    assert answer.status_code == 200
+    assert "Content-Disposition" not in answer
+    [part] = answer.json()["customers"]
+    assert (part["customer"], part["modules"]["customers"]["notes"]) == (str(maelle.pk), 1)
+    assert not any(text in answer.content.decode() for text in ("Maelle@", "Dubois", "invoice"))
+
+
+def test_download__with_a_key__is_kept_nowhere_and_refused_after_the_erasure(
+    maelle: Customer, as_admin: APIClient, untouched: Untouched
+) -> None:
+    row = PrivacyRequestFactory(customer=maelle, kind="export")
+    other = PrivacyRequestFactory(customer__platform=maelle.platform, kind="export")
+    key = {"HTTP_IDEMPOTENCY_KEY": "k-1"}
+    for count in (1, 2):
+        assert as_admin.post(url(row, "download"), {}, **key).json()["customers"]
+        assert maelle.events.filter(kind="exported").count() == count
+    assert IdempotentAnswer.objects.get().answer == ""
+    assert as_admin.post(url(other, "download"), {}, **key).status_code == 422
+    privacy.erase_now(customer=maelle)
+    with untouched():
+        answer = as_admin.post(url(row, "download"), {}, **key)
+    assert (answer.status_code, errors_of(answer)) == (409, {(None, "closed")})
 
 
 def test_actions__by_a_viewer__403_and_nothing_written(

@@ -1,10 +1,12 @@
 """Retention: who did nothing for so long is told, and erased once the notice is over, unless they are back; health."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import time_machine
+from django.db import connection, transaction
 from django.utils import timezone
 
 from customers import consents, health, privacy, retention, services, tasks
@@ -191,6 +193,47 @@ def test_due__back_again__called_off(posted: Platform) -> None:
     assert (request.status, request.report["why"]) == ("cancelled", "active_again")
     assert Customer.objects.get().is_open
     assert TaskRun.objects.get(task="customers.erase").state == "done"
+
+
+def test_due__retention_turned_off_meanwhile__called_off(posted: Platform) -> None:
+    quiet(posted, LONG_AGO)
+    retention.give_notice(posted)
+    keep_for(posted, 0)
+    with time_machine.travel(NOW + timedelta(days=15)):
+        work_off()
+    request = PrivacyRequest.objects.get()
+    assert (request.status, request.report["why"]) == ("cancelled", "retention_off")
+    assert Customer.objects.get().is_open
+
+
+def test_due__merged_in_the_moment_of_the_notice__called_off(posted: Platform) -> None:
+    customer = quiet(posted, LONG_AGO)
+    retention.give_notice(posted)
+    kept = quiet(posted, LONG_AGO)
+    Customer.objects.filter(pk=customer.pk).update(status="merged", merged_into=kept)
+    with time_machine.travel(NOW + timedelta(days=15)):
+        work_off()
+    request = PrivacyRequest.objects.get()
+    assert (request.status, request.report["why"]) == ("cancelled", "closed")
+    assert Customer.objects.get(pk=kept.pk).is_open
+
+
+if connection.vendor == "postgresql":
+
+    @pytest.mark.django_db(transaction=True)
+    def test_notice__somebody_is_just_changing_them__is_not_told_yet(posted: Platform) -> None:
+        customer = quiet(posted, LONG_AGO)
+
+        def give() -> int:
+            try:
+                return retention.give_notice(posted)
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(1) as pool, transaction.atomic():
+            services.lock_open(customer)
+            assert pool.submit(give).result(20) == 0
+        assert retention.give_notice(posted) == 1
 
 
 def test_due__on_hold__kept(posted: Platform) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from customers import merging, services
+from customers import merging, privacy, services
 from customers.models import Address, Customer, CustomerEvent, CustomerVendor, Merge, Note, Tag
 from modules.models import Event
 from platforms.access import Actor
@@ -142,6 +142,22 @@ def test_undo__changed_since__the_newer_stays_and_is_named(maelle: Customer, dou
     }
 
 
+def test_undo__another_default_made_of_what_went_over__the_one_that_stayed_is_theirs(
+    maelle: Customer, double: Customer
+) -> None:
+    # Word for word the address that both have, which stays with the merged one.
+    double.addresses.filter(is_default=True).update(is_default=False)
+    double.addresses.filter(line1=maelle.addresses.get().line1, kind="shipping").update(is_default=True)
+    trail = merging.merge(kept=maelle, merged=double)
+    moved = maelle.addresses.get(city="Nantes")
+    moved.is_default = True
+    services.save_address(address=moved)
+    merging.undo(trail=trail)
+    moved.refresh_from_db()
+    assert (moved.customer, moved.is_default) == (double, False)
+    assert double.addresses.get(kind="shipping", is_default=True).line1 == maelle.addresses.get().line1
+
+
 def _undo_twice(trail: Merge, maelle: Customer, double: Customer) -> None:
     merging.undo(trail=trail)
 
@@ -160,6 +176,14 @@ def _merge_on(trail: Merge, maelle: Customer, double: Customer) -> None:
 
 def _merge_another(trail: Merge, maelle: Customer, double: Customer) -> None:
     merging.merge(kept=maelle, merged=CustomerFactory(platform=maelle.platform))
+
+
+def _ask_to_be_forgotten(trail: Merge, maelle: Customer, double: Customer) -> None:
+    privacy.request_erasure(customer=maelle, source="email")
+
+
+def _hold(trail: Merge, maelle: Customer, double: Customer) -> None:
+    privacy.hold(request=privacy.request_erasure(customer=maelle, source="email"), reason="A lawsuit.")
 
 
 def _take_email(trail: Merge, maelle: Customer, double: Customer) -> None:
@@ -182,6 +206,8 @@ def _take_email_oneself(trail: Merge, maelle: Customer, double: Customer) -> Non
         (_forget, "forgotten"),
         (_merge_on, "merged_on"),
         (_merge_another, "later_merge"),
+        (_ask_to_be_forgotten, "privacy_request"),
+        (_hold, "privacy_request"),
         (_take_email, "email_taken"),
         (_take_email_oneself, "email_taken"),
         (_take_ref_of_kept, "external_ref_taken"),

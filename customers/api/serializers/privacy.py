@@ -117,10 +117,14 @@ class ReportSerializer(serializers.Serializer):
     )
 
 
-class ExportSerializer(serializers.Serializer):
+class PersonalDataSerializer(serializers.Serializer):
     """All that the modules hold on a person."""
 
     platform = serializers.CharField()
     request = serializers.UUIDField()
     made_at = serializers.DateTimeField()
-    customers = serializers.ListField(child=serializers.DictField())
+    customers = serializers.ListField(
+        child=serializers.DictField(),
+        help_text="The person, and everybody who was merged into them: `customer`, and `modules` with the rows of each "
+        "kind. In a dry run how many rows of each kind, and nothing of what they say.",
+    )

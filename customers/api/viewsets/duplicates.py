@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from django.utils import timezone
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
@@ -84,7 +85,9 @@ class ScanViewSet(AdminGate, BaseViewSet):
         """Look for duplicates, in the background."""
         with self.writing():
             self.read_body(EmptySerializer)
-            enqueue(tasks.find_duplicates, platform=self.platform)
+            # Once a minute: a scan looks at all customers, and a second one finds what the first does.
+            minute = f"asked {timezone.now():%Y-%m-%dT%H:%M}"
+            enqueue(tasks.find_duplicates, platform=self.platform, key=minute)
         return Response(ScanSerializer({"queued": not self.dry_run}).data, status=202)
 
 

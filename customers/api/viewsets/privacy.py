@@ -15,8 +15,8 @@ from rest_framework.response import Response
 from customers import privacy
 from customers.api.filters import PrivacyRequestFilter
 from customers.api.serializers.privacy import (
-    ExportSerializer,
     HoldSerializer,
+    PersonalDataSerializer,
     PrivacyRequestSerializer,
     ReportSerializer,
 )
@@ -44,6 +44,8 @@ class PrivacyRequestViewSet(AdminResource):
         "execute": "erase",
         "download": "export",
     }
+    # What was erased is not to be had of an answer that was kept.
+    answered_anew = frozenset({"download"})
 
     def perform_create(self, serializer: serializers.BaseSerializer) -> PrivacyRequest:
         """Have it noted, by who may do what is asked for. Raises PermissionDenied."""
@@ -81,7 +83,7 @@ class PrivacyRequestViewSet(AdminResource):
         """Erase the person now that the grace is over, before the worker does; it cannot be undone."""
         return self._act(lambda row, said: privacy.execute(request=row, by=self.actor))
 
-    @extend_schema(request=EmptySerializer, responses=ExportSerializer)
+    @extend_schema(request=EmptySerializer, responses=PersonalDataSerializer)
     @action(detail=True, methods=["post"])
     def download(self, request: Request, **address: str) -> Response:
         """Fetch all that the modules hold on the person: made on the spot, kept nowhere, written down."""
@@ -89,6 +91,9 @@ class PrivacyRequestViewSet(AdminResource):
             row = self.find(**self.address)
             self.read_body(EmptySerializer)
             held = privacy.fetch(request=row, by=self.actor)
+        if self.dry_run:
+            # Nothing is written down of it, so nothing is said of anybody.
+            return Response(privacy.counted(held))
         return Response(held, headers={"Content-Disposition": f'attachment; filename="{row.pk}.json"'})
 
     @extend_schema(responses=ReportSerializer)
