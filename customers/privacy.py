@@ -89,11 +89,16 @@ def release(*, request: PrivacyRequest) -> PrivacyRequest:
 
 @transaction.atomic
 def cancel(*, request: PrivacyRequest, by: Actor | None = None) -> PrivacyRequest:
-    """Call a request off; called off already: nothing is written. Raises Conflict for one that is done."""
+    """Call a request off; called off already: nothing is written.
+
+    Raises Conflict for one that is done, and for one on hold: the hold would end with it, unsaid.
+    """
     locked = _lock(request)
     if locked.status == Status.CANCELLED:
         return locked
     _refuse_closed(locked)
+    if locked.status == Status.ON_HOLD:
+        raise Conflict("A legal hold is on this request: release it first.", code="on_hold")
     return _call_off(locked, "called_off", by)
 
 

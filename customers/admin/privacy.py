@@ -308,7 +308,7 @@ class PrivacyRequestAdmin(ModuleModelAdmin):
             "_release": row.status == Status.ON_HOLD,
             "_execute": is_erasure and is_open and not row.is_in_grace,
             "_download": not is_erasure and row.status != Status.CANCELLED,
-            "_cancel": row.is_pending,
+            "_cancel": is_open,
         }
         return {
             "row": row,

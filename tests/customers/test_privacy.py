@@ -138,6 +138,10 @@ def test_hold_release_cancel__so_already__nothing_written(maelle: Customer, unto
     privacy.hold(request=made, reason="A lawsuit.")
     with untouched():
         assert privacy.hold(request=made, reason="Another.").hold_reason == "A lawsuit."
+    with untouched(), pytest.raises(Conflict) as refused:
+        privacy.cancel(request=made)  # the hold would end with it
+    assert refused.value.code == "on_hold"
+    privacy.release(request=made)
     privacy.cancel(request=made)
     with untouched():
         privacy.cancel(request=made)

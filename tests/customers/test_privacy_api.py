@@ -137,7 +137,8 @@ def test_actions__hold_release_cancel__do_as_they_say(maelle: Customer, as_admin
     row = PrivacyRequestFactory(customer=maelle)
     held = as_admin.post(url(row, "hold"), {"reason": "A lawsuit."}).json()
     assert (held["status"], held["hold_reason"], held["held_by"]) == ("on_hold", "A lawsuit.", "ann")
-    assert errors_of(as_admin.post(url(row, "execute"))) == {(None, "on_hold")}
+    for action in ("execute", "cancel"):
+        assert errors_of(as_admin.post(url(row, action))) == {(None, "on_hold")}
     assert as_admin.post(url(row, "release")).json()["status"] == "open"
     assert as_admin.post(url(row, "cancel")).json()["status"] == "cancelled"
     assert PrivacyRequest.objects.get().report == {"why": "called_off", "by": "ann"}
