@@ -210,6 +210,8 @@ def sheet(inner: str, before: str = "") -> str:
         (packed(sheet1=sheet("<row><c r='ZZZ1'><v>1</v></c></row>")), "too_many_cells"),
         (packed(sheet1=sheet(f"<row><c t='inlineStr'><is><t>{'x' * 40_000}</t></is></c></row>")), "cell_too_long"),
         (packed(sheet1=sheet("", before="<!DOCTYPE x [<!ENTITY a 'aaaa'>]>")), "invalid_file"),
+        (packed(sheet1=sheet(f"<row><c x='{'x' * 300_000}'/></row><row><c><v>1</v></c></row>")), "invalid_file"),
+        (packed(sheet1=sheet("", before=f"<!--{'x' * 300_000}-->")), "invalid_file"),
         (packed(sharedStrings="x" * (129 * 1024 * 1024)), "file_too_large"),
     ],
     ids=lambda value: "" if isinstance(value, bytes) else str(value),
