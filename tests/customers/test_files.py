@@ -90,6 +90,9 @@ def test_csv__key_twice__second_is_marked_with_the_line_of_the_first() -> None:
         (b'email\n"' + b"x" * 40_000 + b'"\n', "cell_too_long", "Line 2"),
         (b'email\n"' + b"x," * 100_000, "invalid_file", "Line 2"),
         (b"email\n" + b"," * 300, "too_many_cells", "Line 2"),
+        # Before a record is built of it that is larger than any.
+        (b"email\n" + b"," * 1_100_000, "row_too_long", "Line 2"),
+        (b"email\nx\n" + b'"x\n",' * 300_000, "row_too_long", "Line 3"),
         (b"\x00" * 100, "unknown_column", "column"),
         (b"%PDF-1.7\n", "unknown_column", "PDF"),
     ],
