@@ -227,6 +227,19 @@ def test_import__without_the_right__refused(
             assert errors(answer, 403) == [(None, "permission_denied")]
 
 
+def test_import__of_who_may_not_send_one__body_is_not_looked_at(
+    as_viewer: APIClient, as_admin: APIClient, shop: Platform, untouched: Untouched
+) -> None:
+    def send(client: APIClient) -> Any:
+        return client.post(IMPORTS, b"no form at all", content_type="multipart/form-data")
+
+    with untouched():
+        assert errors(send(as_admin)) == [(None, "parse_error")]
+        assert errors(send(as_viewer), 403) == [(None, "permission_denied")]
+    module_services.disable(platform=shop, module="customers", origin=origin(), cascade=True)
+    assert errors(send(as_admin), 403) == [(None, "module_disabled")]
+
+
 def test_import__of_another_platform__is_not_there(as_admin: APIClient, shop: Platform, tidewater: Platform) -> None:
     run = ImportRunFactory(platform=tidewater)
     for path in ("", "errors/", "error-file/"):
