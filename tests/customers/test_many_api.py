@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from rest_framework.test import APIClient
 
+from customers.imports import receiving
 from customers.models import Customer, ImportRun
 from modules import services as module_services
 from modules import worker
@@ -168,6 +170,22 @@ def test_import__sent_again_with_its_key__is_made_once_and_another_file_is_refus
     assert first.json() == again.json()
     assert errors(upload(as_admin, table(people(6)), headers=key), 422) == [(None, "idempotency_key_reused")]
     assert ImportRun.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "once"}], ids=["plain", "key"])
+def test_import__file__is_read_before_anything_is_locked(
+    headers: dict[str, str], as_admin: APIClient, shop: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, inside = receiving.files.open_file, []
+
+    def watched(file: Any) -> Any:
+        inside.append(connection.in_atomic_block)
+        return read(file)
+
+    monkeypatch.setattr(receiving.files, "open_file", watched)
+    assert upload(as_admin, table(people(5)), headers=headers).status_code == 201
+    assert inside == [False]
 
 
 @pytest.mark.parametrize(
