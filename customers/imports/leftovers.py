@@ -97,20 +97,28 @@ def told(*, platform: Platform, sought: Sought) -> list[dict[str, Any]]:
     return [values for values in chain(waiting, broken) if sought.is_in(values)]
 
 
+def lock_open_runs(platform: Platform) -> list[ImportRun]:
+    """Return the platform's imports that have not ended, locked until the transaction ends: no worker takes rows.
+
+    Workers lock an import first and its customers then. Whoever is to lock customers and to call `forget` in the same
+    transaction calls this before both, so that neither waits for the other. Waits for an import that is being written
+    all-or-nothing.
+    """
+    rows = ImportRun.objects.select_for_update().filter(platform=platform, status__in=ImportRun.OPEN)
+    return list(rows.order_by("pk"))
+
+
+@transaction.atomic
 def forget(*, platform: Platform, sought: Sought) -> int:
     """Have the platform's imports forget somebody; return how many rows said something of them.
 
-    Such a row stays to be counted, and says nothing any more: a waiting one is not written.
+    Such a row stays to be counted, and says nothing any more: a waiting one is not written. Who holds locks on
+    customers has called `lock_open_runs` before.
     """
     if sought.is_nobody:
         return 0
-    count = 0
-    open_runs = ImportRun.objects.filter(platform=platform, status__in=ImportRun.OPEN)
-    for run in open_runs.order_by("pk"):
-        with transaction.atomic():
-            # No worker takes a chunk meanwhile.
-            if ImportRun.objects.select_for_update(no_key=True).filter(pk=run.pk).first() is not None:
-                count += sum(_forget_in(chunk, sought) for chunk in run.chunks.iterator(chunk_size=1))
+    chunks = (chunk for run in lock_open_runs(platform) for chunk in run.chunks.iterator(chunk_size=1))
+    count = sum(_forget_in(chunk, sought) for chunk in chunks)
     kept = BrokenRow.objects.filter(run__platform=platform).iterator(chunk_size=_READ_AT_ONCE)
     found = [row.pk for row in kept if sought.is_in(row.values)]
     BrokenRow.objects.filter(pk__in=found).update(values={}, errors=[_FORGOTTEN.as_json()])

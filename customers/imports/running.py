@@ -18,7 +18,7 @@ from modules.tasks import enqueue, find
 from modules.work import Skip
 from platforms.access import Actor
 from platforms.conflicts import Conflict
-from platforms.database import is_busy
+from platforms.database import is_busy, share
 from platforms.models import Platform
 
 COMPLETED = "customers.import_completed"
@@ -163,10 +163,11 @@ def _take_one(run: ImportRun) -> ImportRun | None:
 def _take_all(run: ImportRun) -> None:
     """Write all chunks in one transaction, or none: that is what the progress of such an import looks like.
 
-    Its row is not locked meanwhile, so that it can be cancelled.
+    Its row is only shared meanwhile, so that it can be cancelled; who has somebody be forgotten waits for its end.
     """
     try:
         with transaction.atomic():
+            share(run)
             for chunk in run.chunks.order_by("number").iterator(chunk_size=1):
                 results = _upserted(run, chunk)
                 _count(run, chunk, results)
