@@ -20,7 +20,7 @@ from platforms.conflicts import Conflict
 from platforms.models import Platform
 
 BROKEN_ROWS_KEPT = timedelta(days=30)
-CHECKED_KEPT = timedelta(days=7)
+OPEN_KEPT = timedelta(days=7)
 _FORGOTTEN = Fault(code="forgotten", detail="It was about somebody who was erased since.")
 _NO_DIGIT = re.compile(r"[^0-9]")
 _READ_AT_ONCE = 500
@@ -42,15 +42,23 @@ def _error_lines(run: ImportRun) -> Iterator[list[str]]:
 
 
 def expire() -> None:
-    """Throw away rows with errors after 30 days, and imports that were checked and not started after 7."""
+    """Throw away rows with errors after 30 days, and imports that went no further for 7.
+
+    Those were not started after the check, or are stuck, as the module was switched off say. What a file was called
+    goes with its rows: it may be somebody's name.
+    """
     now = timezone.now()
-    for run in ImportRun.objects.filter(status=ImportRun.Status.CHECKED, heartbeat_at__lt=now - CHECKED_KEPT):
+    for run in ImportRun.objects.filter(status__in=ImportRun.OPEN, heartbeat_at__lt=now - OPEN_KEPT):
         try:
             cancel(run=run)
         except Conflict:
             continue  # ended meanwhile
-    for run in ImportRun.objects.filter(finished_at__lt=now - BROKEN_ROWS_KEPT, broken_rows__isnull=False).distinct():
+    ended = ImportRun.objects.filter(finished_at__lt=now - BROKEN_ROWS_KEPT)
+    for run in ended.filter(broken_rows__isnull=False).distinct():
         run.broken_rows.all().delete()
+    for kind in ImportRun.Format.values:
+        plain = f"customers.{kind}"
+        ended.filter(format=kind).exclude(file_name=plain).update(file_name=plain)
 
 
 @dataclass(frozen=True, slots=True)

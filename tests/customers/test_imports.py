@@ -301,21 +301,38 @@ def test_begin__no_file_of_customers__refused_and_nothing_written(
 def test_expire__after_some_weeks__rows_are_gone_and_what_nobody_started(shop: Platform, tidewater: Platform) -> None:
     def aged(platform: Platform, days: int, status: str) -> ImportRun:
         at = timezone.now() - timedelta(days=days)
-        finished = None if status == "checked" else at
-        return ImportRunFactory(platform=platform, status=status, heartbeat_at=at, finished_at=finished)
+        finished = None if status in ImportRun.OPEN else at
+        return ImportRunFactory(
+            platform=platform,
+            status=status,
+            heartbeat_at=at,
+            finished_at=finished,
+            file_name="Maëlle.xlsx",
+            format="xlsx",
+        )
 
     old, young = aged(shop, 31, "done"), aged(shop, 29, "failed")
     idle, fresh = aged(tidewater, 8, "checked"), aged(tidewater, 6, "checked")
+    stuck = [aged(tidewater, 8, status) for status in ImportRun.AT_WORK]
+    for run in stuck:
+        ImportChunk.objects.get_or_create(run=run, number=0, defaults={"rows": []})
     module_services.disable(platform=tidewater, module="customers", origin=origin(), cascade=True)
 
     worker.run_schedule("customers.expire_imports", "2026-03-16")
     worker.sweep()
 
-    assert set(BrokenRow.objects.values_list("run", flat=True)) == {young.pk, idle.pk, fresh.pk}
-    assert list(ImportChunk.objects.filter(run=idle)) == []
-    assert ImportRun.objects.get(pk=idle.pk).status == "cancelled"
-    assert ImportRun.objects.get(pk=old.pk).status == "done"
-    assert ImportRun.objects.get(pk=fresh.pk).status == "checked"
+    assert set(BrokenRow.objects.values_list("run", flat=True)) == {
+        young.pk,
+        idle.pk,
+        fresh.pk,
+        *(run.pk for run in stuck),
+    }
+    assert list(ImportChunk.objects.filter(run__in=[idle, *stuck])) == []
+    found = dict(ImportRun.objects.values_list("pk", "status"))
+    assert {found[run.pk] for run in (idle, *stuck)} == {"cancelled"}
+    assert (found[old.pk], found[young.pk], found[fresh.pk]) == ("done", "failed", "checked")
+    names = dict(ImportRun.objects.values_list("pk", "file_name"))
+    assert (names[old.pk], names[young.pk], names[idle.pk]) == ("customers.xlsx", "Maëlle.xlsx", "Maëlle.xlsx")
     assert expire_imports.is_duty
 
 
