@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 from django.db import OperationalError
 from django.utils import timezone
 
-from customers import imports
+from customers import imports, merging
 from customers.imports import running
 from customers.models import BrokenRow, Customer, CustomerEvent, ErrorPolicy, ImportChunk, ImportRun, Match
 from customers.tasks import expire_imports
@@ -25,7 +25,7 @@ from platforms.conflicts import Conflict
 from platforms.models import Platform, User
 from tests.customers.conftest import Untouched
 from tests.customers.importing import BAD, GOOD, begin, counts, exported, people, table, worked
-from tests.factories import ImportRunFactory
+from tests.factories import CustomerFactory, ImportRunFactory
 from tests.modules.building import enable, origin
 
 pytestmark = pytest.mark.django_db
@@ -391,3 +391,11 @@ def test_export__statements__do_not_grow_with_the_rows_of_a_page(
     worked(checked)
     with django_assert_max_num_queries(13):
         exported(shop, ann)
+
+
+def test_import__of_who_was_merged_since__changes_the_kept_one(shop: Platform, ann: User) -> None:
+    kept = CustomerFactory(platform=shop, external_ref="K-1", email="")
+    merging.merge(kept=kept, merged=CustomerFactory(platform=shop, external_ref="C-1", email=""))
+    run = worked(begin(shop, ann, table([{"external_ref": "C-1", "first_name": "Zoé"}]), checks_first=False))
+    assert counts(run) == ("done", 1, 0, 1, 0, 0)
+    assert Customer.objects.get(first_name="Zoé").pk == kept.pk
