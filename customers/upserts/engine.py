@@ -10,6 +10,7 @@ from customers.upserts import there
 from customers.upserts.judging import judge
 from customers.upserts.rows import Author, Fault, Result, Row
 from customers.upserts.writing import write
+from platforms.database import points_nowhere
 from platforms.models import Platform
 
 # Rows that are judged and written together.
@@ -66,12 +67,14 @@ def upsert(
 
 def _alone(row: Row, take: Any) -> Result:
     """Take one row; twice, as what it collides with the first time is there to be found the second time."""
+    fault = Fault(code="unique", detail="Another customer, saved at the same time, has its e-mail or reference.")
     for _ in range(2):
         try:
             with transaction.atomic():
                 [result] = take([row])
                 return result
-        except IntegrityError:
-            continue
-    fault = Fault(code="unique", detail="Another customer, saved at the same time, has its e-mail or reference.")
+        except IntegrityError as error:
+            if points_nowhere(error):
+                detail = "A vendor or a tag that it names was deleted at the same time."
+                fault = Fault(code="does_not_exist", detail=detail)
     return Result(row=row, outcome="failed", faults=(fault,))

@@ -22,10 +22,10 @@ from modules import worker
 from modules.models import Event, TaskRun
 from platforms.access import Actor
 from platforms.conflicts import Conflict
-from platforms.models import Platform, User
+from platforms.models import Platform, User, Vendor
 from tests.customers.conftest import Untouched
 from tests.customers.importing import BAD, GOOD, begin, counts, exported, people, table, worked
-from tests.factories import CustomerFactory, ImportRunFactory
+from tests.factories import CustomerFactory, ImportRunFactory, VendorFactory
 from tests.modules.building import enable, origin
 
 pytestmark = pytest.mark.django_db
@@ -203,6 +203,31 @@ def test_worker__busy_database__tries_the_chunk_again(
     imports.work_on(str(run.pk))
     run.refresh_from_db()
     assert counts(run) == ("done", 20, 20, 0, 0, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_worker__vendor_deleted_while_a_chunk_is_written__is_an_error_of_its_row(
+    shop: Platform, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vendor = VendorFactory(platform=shop, code="gone")
+    said = people(20, 0)
+    said[3]["vendors"] = "gone"
+    run = begin(shop, ann, table(said), checks_first=False)
+    upserted, tries = running._upserted, []
+
+    def deleted_meanwhile(*args: Any, **kwargs: Any) -> Any:
+        tries.append(1)
+        results = upserted(*args, **kwargs)
+        if len(tries) == 1:
+            Vendor.objects.filter(pk=vendor.pk)._raw_delete("default")
+        return results
+
+    monkeypatch.setattr(running, "_upserted", deleted_meanwhile)
+    monkeypatch.setattr(running.time, "sleep", lambda seconds: Vendor.objects.filter(pk=vendor.pk).delete())
+    imports.work_on(str(run.pk))
+    run.refresh_from_db()
+    assert counts(run) == ("done", 20, 19, 0, 0, 1)
+    assert [error["code"] for error in run.broken_rows.get().errors] == ["does_not_exist"]
 
 
 def test_worker__out_of_time__leaves_the_rest_to_another_run_of_the_task(

@@ -298,6 +298,21 @@ def test_row__collides_for_ever__is_an_error_and_never_raised(
     assert outcomes(results) == [("failed", (None, "unique"))]
 
 
+@pytest.mark.django_db(transaction=True)
+def test_row__vendor_deleted_meanwhile__is_named_as_what_it_is(shop: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    vendor, look = VendorFactory(platform=shop, code="gone"), engine.there.read
+
+    def read(*args: Any, **kwargs: Any) -> Any:
+        found = look(*args, **kwargs)
+        Vendor.objects.filter(pk=vendor.pk).delete()
+        return found
+
+    monkeypatch.setattr(engine.there, "read", read)
+    results = put(shop, {"external_ref": "A", "vendors": "gone"})
+    assert outcomes(results) == [("failed", (None, "does_not_exist"))]
+    assert not Customer.objects.exists()
+
+
 def test_upsert__too_many_rows__is_a_mistake_of_ours(shop: Platform) -> None:
     with pytest.raises(ValueError, match="500"):
         put(shop, *({"external_ref": str(uuid.uuid4())} for _ in range(501)))
