@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from phonenumber_field.phonenumber import to_python
 
 from customers import files
 from customers.cells import ERROR_COLUMN, escape
@@ -65,7 +66,8 @@ def expire() -> None:
 class Sought:
     """Somebody to be found among rows, however what they are known by is written there.
 
-    A row is about them where any cell is one of the addresses or numbers, or its reference one of the references.
+    A row is about them where any cell is one of the addresses or numbers, or its reference one of the references. A
+    number without its country is taken for one of the row's address.
     """
 
     emails: frozenset[str]
@@ -88,9 +90,13 @@ class Sought:
 
     def is_in(self, values: Mapping[str, Any]) -> bool:
         """Whether the row with these cells is about them."""
-        return values.get("external_ref") in self.refs or any(
-            email_key(text) in self.emails or (self.numbers and _digits(text) in self.numbers)
-            for text in values.values()
+        return (
+            values.get("external_ref") in self.refs
+            or any(
+                email_key(text) in self.emails or (self.numbers and _digits(text) in self.numbers)
+                for text in values.values()
+            )
+            or (bool(self.numbers) and _national(values) in self.numbers)
         )
 
 
@@ -142,6 +148,12 @@ def _forget_in(chunk: ImportChunk, sought: Sought) -> int:
     if count:
         ImportChunk.objects.filter(pk=chunk.pk).update(rows=chunk.rows)
     return count
+
+
+def _national(values: Mapping[str, Any]) -> str:
+    """Return the digits of a row's phone number as they are abroad, where it says them as they are at home."""
+    phone, country = values.get("phone", ""), values.get("address_country", "").upper()
+    return _digits(str(to_python(phone, region=country))) if phone and country else ""
 
 
 def _digits(text: str) -> str:

@@ -387,6 +387,14 @@ def test_forget__somebody_in_waiting_and_finished_imports__nothing_is_left_of_th
     assert not Customer.objects.filter(external_ref="C-20").exists()
 
 
+def test_forget__number_as_it_is_at_home__is_found_by_the_country_of_the_address(shop: Platform, ann: User) -> None:
+    said = {"email": "nobody", "phone": "030 / 231250-20"}
+    rows = [{**said, "external_ref": country, "address_country": country} for country in ("de", "FR", "XX")]
+    run = worked(begin(shop, ann, table(rows), checks_first=False))
+    assert imports.forget(platform=shop, sought=imports.Sought.by(phones=["+493023125020"])) == 1
+    assert [row.values.get("external_ref", "") for row in run.broken_rows.all()] == ["", "FR", "XX"]
+
+
 def test_forget__nobody__does_nothing(checked: ImportRun, untouched: Untouched) -> None:
     with untouched():
         assert imports.forget(platform=checked.platform, sought=imports.Sought.by()) == 0
