@@ -46,10 +46,10 @@ def share(row: Model) -> None:
     """
     if connection.vendor != "postgresql":
         return
-    table, key = (connection.ops.quote_name(name) for name in (row._meta.db_table, row._meta.pk.column))
+    rows = type(row)._base_manager.filter(pk=row.pk).values("pk")
+    statement, values = rows.query.sql_with_params()
     with connection.cursor() as cursor:
-        # Names of the model's own.
-        cursor.execute(f"SELECT 1 FROM {table} WHERE {key} = %s FOR KEY SHARE", [row.pk])  # noqa: S608
+        cursor.execute(f"{statement} FOR KEY SHARE", values)
 
 
 def first_line(text: str) -> str:
