@@ -122,7 +122,7 @@ def lock_open_runs(platform: Platform) -> list[ImportRun]:
     return list(rows.order_by("pk"))
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def forget(*, platform: Platform, sought: Sought) -> int:
     """Have the platform's imports forget somebody; return how many rows said something of them.
 
