@@ -20,6 +20,8 @@ COLUMNS = (*FIELDS, "tags", "vendors", *ADDRESS_COLUMNS)
 ERROR_COLUMN = "errors"
 # As many as a cell of a spreadsheet holds.
 MAX_CELL = 32_767
+# As many as a column could take: a hundred tags of fifty characters each, all of them quotation marks.
+MAX_VALUE = 10_400
 
 # How a cell starts that a spreadsheet would compute, also behind apostrophes that were put before it already.
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, connection
+from django.db.models import Model
 
 # What somebody may be told who should try again, in seconds.
 RETRY_AFTER = 5
@@ -36,6 +37,19 @@ def points_nowhere(error: IntegrityError) -> bool:
     cause = error.__cause__
     # PostgreSQL's SQLSTATE foreign_key_violation, and SQLITE_CONSTRAINT_FOREIGNKEY.
     return getattr(cause, "sqlstate", None) == "23503" or getattr(cause, "sqlite_errorcode", None) == 787
+
+
+def share(row: Model) -> None:
+    """Until the transaction ends, keep the row from whoever wants it whole, by `select_for_update()`.
+
+    Who only changes it, and locks it with `no_key=True`, is not kept from it. On SQLite there is one writer anyway.
+    """
+    if connection.vendor != "postgresql":
+        return
+    rows = type(row)._base_manager.filter(pk=row.pk).values("pk")
+    statement, values = rows.query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(f"{statement} FOR KEY SHARE", values)
 
 
 def first_line(text: str) -> str:

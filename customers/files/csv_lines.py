@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Iterator
 from typing import BinaryIO
 
 from customers.files.tables import UNREADABLE, BadFile, Line, Lines, check_size
@@ -9,6 +10,8 @@ from customers.files.tables import UNREADABLE, BadFile, Line, Lines, check_size
 _DELIMITERS = ",;\t"
 _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _LONGEST_HEADER = 65_536
+# Of a record, over however many lines: far more than the columns take, far less than a file may have without a break.
+_LONGEST_RECORD = 1024 * 1024
 
 
 def csv_lines(file: BinaryIO) -> Lines:
@@ -30,16 +33,38 @@ def csv_lines(file: BinaryIO) -> Lines:
             text.detach()
 
 
+class _Bounded:
+    """The physical lines of a text, for a reader that keeps a record whole before anybody can look at it."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self._text, self._length = text, 0
+        self.record = 1
+
+    def __iter__(self) -> Iterator[str]:
+        while line := self._text.readline(_LONGEST_RECORD + 1):
+            self._length += len(line)
+            if self._length > _LONGEST_RECORD:
+                detail = f"Line {self.record} goes on for more than {_LONGEST_RECORD} characters."
+                raise BadFile(detail, code="row_too_long")
+            yield line
+
+    def begin(self, number: int) -> None:
+        """Count anew: a record begins on this line."""
+        self.record, self._length = number, 0
+
+
 def _lines(text: io.TextIOWrapper) -> Lines:
     header = text.readline(_LONGEST_HEADER)
     delimiter = max(_DELIMITERS, key=header.count)
     text.seek(0)
-    reader, number = csv.reader(text, delimiter=delimiter), 1
+    bounded = _Bounded(text)
+    reader, number = csv.reader(bounded, delimiter=delimiter), 1
     try:
         for cells in reader:
             check_size(number, cells)
             if any(cells):
                 yield Line(number, [cell.replace("\x00", UNREADABLE) for cell in cells])
             number = reader.line_num + 1
+            bounded.begin(number)
     except csv.Error as error:
         raise BadFile(f"Line {number} is no CSV: {error}.") from None

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
-from customers.cells import COLUMNS, ERROR_COLUMN, unescape
+from customers.cells import COLUMNS, ERROR_COLUMN, MAX_VALUE, unescape
 from customers.files.csv_lines import csv_lines
-from customers.files.tables import UNREADABLE, BadFile, Line
+from customers.files.tables import MAX_CHARACTERS, UNREADABLE, BadFile, Line
 from customers.files.xlsx_lines import xlsx_lines
 from customers.models import ImportRun
 from customers.upserts import Fault, Row, Seen
@@ -27,10 +27,18 @@ class FileReader:
         self._lines = lines
 
     def rows(self, most: int) -> Iterator[Row]:
-        """Yield the rows that are not blank, marked where they repeat an earlier one. Raises BadFile beyond `most`."""
+        """Yield the rows that are not blank, marked where they repeat an earlier one.
+
+        Raises BadFile beyond `most`, and where the file says more than any file of ours.
+        """
         with Seen() as seen:
-            count = 0
+            count = characters = 0
             for line in self._lines:
+                # Also what nobody reads costs time to unpack.
+                characters += sum(map(len, line.cells))
+                if characters > MAX_CHARACTERS:
+                    detail = f"The file says more than {MAX_CHARACTERS} characters."
+                    raise BadFile(detail, code="file_too_large")
                 row = self._row(line)
                 if not row.values and not row.faults:
                     continue
@@ -50,6 +58,11 @@ class FileReader:
             for column, text in values.items()
             if UNREADABLE in text
         ]
+        for column, text in values.items():
+            if len(text) > MAX_VALUE:
+                values[column] = text[:MAX_VALUE]
+                detail = f"No cell has more than {MAX_VALUE} characters: the rest of this one is left out."
+                faults.append(Fault(code="max_length", attr=column, detail=detail))
         if any(cell.strip() for cell in line.cells[len(self._places) :]):
             faults.append(Fault(code="too_many_cells", detail="This row has more cells than the header."))
         return Row(line=line.number, values=values, faults=tuple(faults))

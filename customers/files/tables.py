@@ -7,6 +7,8 @@ from customers.cells import MAX_CELL
 
 # Far more than there are columns: what has more cells is no file of customers.
 MAX_CELLS = 200
+# What a file says in all: no CSV file of ours is longer, and in an XLSX file the same text may stand again and again.
+MAX_CHARACTERS = 64 * 1024 * 1024
 # In place of what could not be read as text; nobody's name holds it.
 UNREADABLE = "\ufffd"
 

@@ -20,7 +20,10 @@ _MOST_BYTES = 512 * 1024 * 1024
 _MOST_SHARED = 128 * 1024 * 1024
 _MOST_PARTS = 1000
 _LAST_LINE = 1_048_576
-_PIECE = 65_536
+# Read at a time: small, as each few bytes of it may stand for the longest of the texts that are shared.
+_PIECE = 8_192
+# What makes one thing of the markup: the parser looks at it from its beginning again with each piece.
+_LONGEST_TOKEN = 256 * 1024
 _COLUMN = re.compile(r"\A([A-Z]{1,3})[0-9]{1,7}\Z")
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _INTEGER = re.compile(r"\A-?[0-9]+(?:\.0+)?\Z")
@@ -60,9 +63,17 @@ class _Parser:
         self._parser.StartDoctypeDeclHandler = self._refuse
 
     def pieces(self, stream: IO[bytes]) -> Iterator[None]:
-        """Read the stream, and let the caller look at what was found after each piece of it."""
+        """Read the stream, and let the caller look at what was found after each piece of it.
+
+        Raises BadFile for one piece of markup that goes on and on, an attribute say.
+        """
+        place, waiting = -1, 0
         while piece := stream.read(_PIECE):
             self._parser.Parse(piece, False)
+            place, before = self._parser.CurrentByteIndex, place
+            waiting = waiting + len(piece) if place == before else 0
+            if waiting > _LONGEST_TOKEN:
+                raise BadFile(_NO_XLSX)
             yield
         self._parser.Parse(b"", True)
         yield

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from phonenumber_field.phonenumber import to_python
 
 from customers import files
 from customers.cells import ERROR_COLUMN, escape
@@ -20,7 +21,7 @@ from platforms.conflicts import Conflict
 from platforms.models import Platform
 
 BROKEN_ROWS_KEPT = timedelta(days=30)
-CHECKED_KEPT = timedelta(days=7)
+OPEN_KEPT = timedelta(days=7)
 _FORGOTTEN = Fault(code="forgotten", detail="It was about somebody who was erased since.")
 _NO_DIGIT = re.compile(r"[^0-9]")
 _READ_AT_ONCE = 500
@@ -42,22 +43,31 @@ def _error_lines(run: ImportRun) -> Iterator[list[str]]:
 
 
 def expire() -> None:
-    """Throw away rows with errors after 30 days, and imports that were checked and not started after 7."""
+    """Throw away rows with errors after 30 days, and imports that went no further for 7.
+
+    Those were not started after the check, or are stuck, as the module was switched off say. What a file was called
+    goes with its rows: it may be somebody's name.
+    """
     now = timezone.now()
-    for run in ImportRun.objects.filter(status=ImportRun.Status.CHECKED, heartbeat_at__lt=now - CHECKED_KEPT):
+    for run in ImportRun.objects.filter(status__in=ImportRun.OPEN, heartbeat_at__lt=now - OPEN_KEPT):
         try:
             cancel(run=run)
         except Conflict:
             continue  # ended meanwhile
-    for run in ImportRun.objects.filter(finished_at__lt=now - BROKEN_ROWS_KEPT, broken_rows__isnull=False).distinct():
+    ended = ImportRun.objects.filter(finished_at__lt=now - BROKEN_ROWS_KEPT)
+    for run in ended.filter(broken_rows__isnull=False).distinct():
         run.broken_rows.all().delete()
+    for kind in ImportRun.Format.values:
+        plain = f"customers.{kind}"
+        ended.filter(format=kind).exclude(file_name=plain).update(file_name=plain)
 
 
 @dataclass(frozen=True, slots=True)
 class Sought:
     """Somebody to be found among rows, however what they are known by is written there.
 
-    A row is about them where any cell is one of the addresses or numbers, or its reference one of the references.
+    A row is about them where any cell is one of the addresses or numbers, or its reference one of the references. A
+    number without its country is taken for one of the row's address.
     """
 
     emails: frozenset[str]
@@ -80,9 +90,13 @@ class Sought:
 
     def is_in(self, values: Mapping[str, Any]) -> bool:
         """Whether the row with these cells is about them."""
-        return values.get("external_ref") in self.refs or any(
-            email_key(text) in self.emails or (self.numbers and _digits(text) in self.numbers)
-            for text in values.values()
+        return (
+            values.get("external_ref") in self.refs
+            or any(
+                email_key(text) in self.emails or (self.numbers and _digits(text) in self.numbers)
+                for text in values.values()
+            )
+            or (bool(self.numbers) and _national(values) in self.numbers)
         )
 
 
@@ -97,20 +111,28 @@ def told(*, platform: Platform, sought: Sought) -> list[dict[str, Any]]:
     return [values for values in chain(waiting, broken) if sought.is_in(values)]
 
 
+def lock_open_runs(platform: Platform) -> list[ImportRun]:
+    """Return the platform's imports that have not ended, locked until the transaction ends: no worker takes rows.
+
+    Workers lock an import first and its customers then. Whoever is to lock customers and to call `forget` in the same
+    transaction calls this before both, so that neither waits for the other. Waits for an import that is being written
+    all-or-nothing.
+    """
+    rows = ImportRun.objects.select_for_update().filter(platform=platform, status__in=ImportRun.OPEN)
+    return list(rows.order_by("pk"))
+
+
+@transaction.atomic(savepoint=False)
 def forget(*, platform: Platform, sought: Sought) -> int:
     """Have the platform's imports forget somebody; return how many rows said something of them.
 
-    Such a row stays to be counted, and says nothing any more: a waiting one is not written.
+    Such a row stays to be counted, and says nothing any more: a waiting one is not written. Who holds locks on
+    customers has called `lock_open_runs` before.
     """
     if sought.is_nobody:
         return 0
-    count = 0
-    open_runs = ImportRun.objects.filter(platform=platform, status__in=ImportRun.OPEN)
-    for run in open_runs.order_by("pk"):
-        with transaction.atomic():
-            # No worker takes a chunk meanwhile.
-            if ImportRun.objects.select_for_update(no_key=True).filter(pk=run.pk).first() is not None:
-                count += sum(_forget_in(chunk, sought) for chunk in run.chunks.iterator(chunk_size=1))
+    chunks = (chunk for run in lock_open_runs(platform) for chunk in run.chunks.iterator(chunk_size=1))
+    count = sum(_forget_in(chunk, sought) for chunk in chunks)
     kept = BrokenRow.objects.filter(run__platform=platform).iterator(chunk_size=_READ_AT_ONCE)
     found = [row.pk for row in kept if sought.is_in(row.values)]
     BrokenRow.objects.filter(pk__in=found).update(values={}, errors=[_FORGOTTEN.as_json()])
@@ -126,6 +148,12 @@ def _forget_in(chunk: ImportChunk, sought: Sought) -> int:
     if count:
         ImportChunk.objects.filter(pk=chunk.pk).update(rows=chunk.rows)
     return count
+
+
+def _national(values: Mapping[str, Any]) -> str:
+    """Return the digits of a row's phone number as they are abroad, where it says them as they are at home."""
+    phone, country = values.get("phone", ""), values.get("address_country", "").upper()
+    return _digits(str(to_python(phone, region=country))) if phone and country else ""
 
 
 def _digits(text: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 from django.utils import timezone
 
 from customers.exports import require_feature
@@ -18,7 +18,7 @@ from modules.tasks import enqueue, find
 from modules.work import Skip
 from platforms.access import Actor
 from platforms.conflicts import Conflict
-from platforms.database import is_busy
+from platforms.database import is_busy, points_nowhere, share
 from platforms.models import Platform
 
 COMPLETED = "customers.import_completed"
@@ -134,8 +134,10 @@ def _take_next(key: str) -> ImportRun | None:
                 return None
             return _take_one(run)
         except DatabaseError as error:
-            # Two imports that want the same customers, say: one of them gives way, and tries again.
-            if not is_busy(error) or attempt == _TRIES - 1:
+            # Two imports that want the same customers, say: one of them gives way, and tries again. A foreign key is
+            # held against what is there at the very end: the vendor of a row may have been deleted since it was read.
+            is_passing = is_busy(error) or (isinstance(error, IntegrityError) and points_nowhere(error))
+            if not is_passing or attempt == _TRIES - 1:
                 raise
             time.sleep(0.1 * 2**attempt)
     return None
@@ -163,10 +165,11 @@ def _take_one(run: ImportRun) -> ImportRun | None:
 def _take_all(run: ImportRun) -> None:
     """Write all chunks in one transaction, or none: that is what the progress of such an import looks like.
 
-    Its row is not locked meanwhile, so that it can be cancelled.
+    Its row is only shared meanwhile, so that it can be cancelled; who has somebody be forgotten waits for its end.
     """
     try:
         with transaction.atomic():
+            share(run)
             for chunk in run.chunks.order_by("number").iterator(chunk_size=1):
                 results = _upserted(run, chunk)
                 _count(run, chunk, results)

@@ -10,6 +10,7 @@ from customers.upserts import there
 from customers.upserts.judging import judge
 from customers.upserts.rows import Author, Fault, Result, Row
 from customers.upserts.writing import write
+from platforms.database import points_nowhere
 from platforms.models import Platform
 
 # Rows that are judged and written together.
@@ -31,7 +32,8 @@ def upsert(
     At most 500 rows at a time; what a file says twice is for `Seen` to mark before. A row with a fault is left out, or
     under `ignore_field` taken without that field, unless it is the one that rows are matched by. Under
     `all_or_nothing` it is the caller who takes everything back where a row failed. A blank cell leaves as it is what is
-    there, and tags and vendors are added, never taken away.
+    there, and tags and vendors are added, never taken away. What somebody was known by who was merged since finds the
+    one they were merged into, unless an open customer is known by it.
 
     Each customer is locked, stands in the timeline with `note`, and is told of. dry_run: nothing is written or locked.
     Raises ValueError for more rows.
@@ -65,12 +67,14 @@ def upsert(
 
 def _alone(row: Row, take: Any) -> Result:
     """Take one row; twice, as what it collides with the first time is there to be found the second time."""
+    fault = Fault(code="unique", detail="Another customer, saved at the same time, has its e-mail or reference.")
     for _ in range(2):
         try:
             with transaction.atomic():
                 [result] = take([row])
                 return result
-        except IntegrityError:
-            continue
-    fault = Fault(code="unique", detail="Another customer, saved at the same time, has its e-mail or reference.")
+        except IntegrityError as error:
+            if points_nowhere(error):
+                detail = "A vendor or a tag that it names was deleted at the same time."
+                fault = Fault(code="does_not_exist", detail=detail)
     return Result(row=row, outcome="failed", faults=(fault,))

@@ -73,7 +73,10 @@ def judge(row: Row, there: There, match: Match, *, ignores_fields: bool) -> Verd
         return verdict
     known = None
     if match != Match.NONE:
-        known = _find(there, match, values)
+        known, is_former = _find(there, match, values)
+        if is_former:
+            # It is what the merged one was known by, and no news of the one who was kept.
+            del values[match.value]
     wanted = _judged_fields(verdict, there, known, values)
     _judge_names(verdict, there, known, values)
     _judge_address(verdict, there, known, values)
@@ -91,10 +94,13 @@ def _can_ignore(verdict: Verdict, match: Match) -> bool:
     return all(fault.attr is not None and fault.attr != match.value for fault in verdict.faults)
 
 
-def _find(there: There, match: Match, values: Mapping[str, str]) -> Customer | None:
+def _find(there: There, match: Match, values: Mapping[str, str]) -> tuple[Customer | None, bool]:
+    """Return whom the row means, and whether it does so by what another was known by, who was merged into them."""
     if match == Match.EMAIL:
-        return there.by_email.get(email_key(values["email"]))
-    return there.by_ref.get(values["external_ref"])
+        key, now, former = email_key(values["email"]), there.by_email, there.by_former_email
+    else:
+        key, now, former = values["external_ref"], there.by_ref, there.by_former_ref
+    return (now[key], False) if key in now else (former.get(key), key in former)
 
 
 # --- the customer's own fields -------------------------------------------------------------------------------------

@@ -20,6 +20,9 @@ class There:
     platform: Platform
     by_email: dict[str, Customer] = field(default_factory=dict)
     by_ref: dict[str, Customer] = field(default_factory=dict)
+    # By keys of those who were merged into them: they go on being found, and nobody's e-mail or reference is taken.
+    by_former_email: dict[str, Customer] = field(default_factory=dict)
+    by_former_ref: dict[str, Customer] = field(default_factory=dict)
     addresses: dict[tuple[uuid.UUID, str], Address] = field(default_factory=dict)
     tag_keys: dict[uuid.UUID, set[str]] = field(default_factory=dict)
     vendor_ids: dict[uuid.UUID, set[int]] = field(default_factory=dict)
@@ -37,20 +40,32 @@ class There:
             if new:
                 found[new] = customer
 
+    def note_merged(self, customer: Customer, kept: Customer) -> None:
+        """Have who was kept be found by what the other was known by."""
+        if customer.email_key:
+            self.by_former_email[customer.email_key] = kept
+        if customer.external_ref:
+            self.by_former_ref[customer.external_ref] = kept
+
 
 def read(platform: Platform, rows: Sequence[Row], *, is_locked: bool) -> There:
     """Read what these rows meet. is_locked: keep the customers locked until the transaction ends, in key order."""
     there = There(platform=platform)
     emails = {email_key(email) for row in rows if (email := row.values.get("email"))}
     refs = {ref for row in rows if (ref := row.values.get("external_ref"))}
-    customers = (
-        Customer.objects.open().filter(platform=platform).filter(Q(email_key__in=emails) | Q(external_ref__in=refs))
-    )
+    here = Customer.objects.filter(platform=platform)
+    meant = Q(email_key__in=emails) | Q(external_ref__in=refs)
+    merged = list(here.filter(meant, status=Customer.Status.MERGED).order_by("created_at", "pk"))
+    customers = here.open().filter(meant | Q(pk__in={customer.merged_into_id for customer in merged}))
     if is_locked:
         customers = customers.select_for_update(no_key=True)
-    for customer in customers.order_by("pk"):
+    known = {customer.pk: customer for customer in customers.order_by("pk")}
+    for customer in known.values():
         there.move(customer, email="", ref="")
-    found = {customer.pk for customer in (*there.by_email.values(), *there.by_ref.values())}
+    for customer in merged:
+        if customer.merged_into_id in known:
+            there.note_merged(customer, known[customer.merged_into_id])
+    found = set(known)
     _read_tags(there, _names(rows, "tags"), found)
     _read_vendors(there, _names(rows, "vendors"), found)
     if found and any(row.values.get("address_line1") or row.values.get("address_city") for row in rows):

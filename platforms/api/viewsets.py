@@ -38,6 +38,8 @@ class BaseViewSet(IdempotentMixin, ConditionalMixin, viewsets.GenericViewSet):
     read_right: ClassVar[Right] = Right.VIEW
     write_right: ClassVar[Right] = Right.CHANGE
     rights: ClassVar[Mapping[str, Right]] = {}
+    # Of a body, where a view takes files: as `platforms.sizes` asks for it.
+    max_upload_bytes: ClassVar[int] = 0
     # An answer that is kept for its Idempotency-Key is written around what the action writes: one question for both.
     _has_asked_again = False
     # The order of the pages of a list; its first field is what the cursor goes by.
@@ -52,6 +54,9 @@ class BaseViewSet(IdempotentMixin, ConditionalMixin, viewsets.GenericViewSet):
         """Read what a write brings before anything else is done: a body or a flag that is wrong changes nothing."""
         super().initial(request, *args, **kwargs)
         if self.action is not None and self.is_write:
+            if self.max_upload_bytes:
+                # A large body is read of those alone who may send one.
+                self.ask_right()
             self._refuse_other_media_types(request)
             _ = request.data, self.dry_run
 

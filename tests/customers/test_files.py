@@ -3,6 +3,7 @@
 import io
 import zipfile
 from collections.abc import Sequence
+from typing import Any
 
 import openpyxl
 import pytest
@@ -89,6 +90,9 @@ def test_csv__key_twice__second_is_marked_with_the_line_of_the_first() -> None:
         (b'email\n"' + b"x" * 40_000 + b'"\n', "cell_too_long", "Line 2"),
         (b'email\n"' + b"x," * 100_000, "invalid_file", "Line 2"),
         (b"email\n" + b"," * 300, "too_many_cells", "Line 2"),
+        # Before a record is built of it that is larger than any.
+        (b"email\n" + b"," * 1_100_000, "row_too_long", "Line 2"),
+        (b"email\nx\n" + b'"x\n",' * 300_000, "row_too_long", "Line 3"),
         (b"\x00" * 100, "unknown_column", "column"),
         (b"%PDF-1.7\n", "unknown_column", "PDF"),
     ],
@@ -209,6 +213,8 @@ def sheet(inner: str, before: str = "") -> str:
         (packed(sheet1=sheet("<row><c r='ZZZ1'><v>1</v></c></row>")), "too_many_cells"),
         (packed(sheet1=sheet(f"<row><c t='inlineStr'><is><t>{'x' * 40_000}</t></is></c></row>")), "cell_too_long"),
         (packed(sheet1=sheet("", before="<!DOCTYPE x [<!ENTITY a 'aaaa'>]>")), "invalid_file"),
+        (packed(sheet1=sheet(f"<row><c x='{'x' * 300_000}'/></row><row><c><v>1</v></c></row>")), "invalid_file"),
+        (packed(sheet1=sheet("", before=f"<!--{'x' * 300_000}-->")), "invalid_file"),
         (packed(sharedStrings="x" * (129 * 1024 * 1024)), "file_too_large"),
     ],
     ids=lambda value: "" if isinstance(value, bytes) else str(value),
@@ -229,3 +235,21 @@ def test_xlsx__shared_and_rich_texts__are_read_without_what_is_said_aloud() -> N
 
 def test_columns__each_once__have_a_letter() -> None:
     assert len(set(COLUMNS)) == len(COLUMNS) <= 26
+
+
+def test_xlsx__few_bytes_that_say_gigabytes__refused_before_they_are_said() -> None:
+    shared = f"<sst><si><t>{'x' * 32_000}</t></si></sst>"
+    # Most of it in columns that nobody reads.
+    row = "<row>" + '<c t="s"><v>0</v></c>' * 21 + "</row>"
+    data = packed(sharedStrings=shared, sheet1=sheet(row * 5000))
+    assert len(data) < 20_000
+    assert refused(data, most=5000) == ("file_too_large", "The file says more than 67108864 characters.")
+
+
+@pytest.mark.parametrize("write", [csv_file, xlsx_file])
+def test_cell__longer_than_any_column_takes__is_cut_and_an_error_of_its_row(write: Any) -> None:
+    data = b"".join(write([["email", "first_name"], ["a@example.com", "x" * 10_401], ["b@example.com", "x" * 10_400]]))
+    cut, whole = open_file(io.BytesIO(data)).rows(MOST)
+    assert [len(row.values["first_name"]) for row in (cut, whole)] == [10_400, 10_400]
+    assert [(fault.attr, fault.code) for fault in cut.faults] == [("first_name", "max_length")]
+    assert whole.faults == ()

@@ -13,19 +13,18 @@ from django.core.exceptions import ValidationError
 from django.db import OperationalError
 from django.utils import timezone
 
-from customers import imports
+from customers import imports, merging
 from customers.imports import running
-from customers.models import BrokenRow, Customer, CustomerEvent, ErrorPolicy, ImportChunk, ImportRun, Match
-from customers.tasks import expire_imports
+from customers.models import Customer, CustomerEvent, ErrorPolicy, ImportChunk, ImportRun, Match
 from modules import services as module_services
 from modules import worker
 from modules.models import Event, TaskRun
 from platforms.access import Actor
 from platforms.conflicts import Conflict
-from platforms.models import Platform, User
+from platforms.models import Platform, User, Vendor
 from tests.customers.conftest import Untouched
 from tests.customers.importing import BAD, GOOD, begin, counts, exported, people, table, worked
-from tests.factories import ImportRunFactory
+from tests.factories import CustomerFactory, ImportRunFactory, VendorFactory
 from tests.modules.building import enable, origin
 
 pytestmark = pytest.mark.django_db
@@ -205,6 +204,31 @@ def test_worker__busy_database__tries_the_chunk_again(
     assert counts(run) == ("done", 20, 20, 0, 0, 0)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_worker__vendor_deleted_while_a_chunk_is_written__is_an_error_of_its_row(
+    shop: Platform, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vendor = VendorFactory(platform=shop, code="gone")
+    said = people(20, 0)
+    said[3]["vendors"] = "gone"
+    run = begin(shop, ann, table(said), checks_first=False)
+    upserted, tries = running._upserted, []
+
+    def deleted_meanwhile(*args: Any, **kwargs: Any) -> Any:
+        tries.append(1)
+        results = upserted(*args, **kwargs)
+        if len(tries) == 1:
+            Vendor.objects.filter(pk=vendor.pk)._raw_delete("default")
+        return results
+
+    monkeypatch.setattr(running, "_upserted", deleted_meanwhile)
+    monkeypatch.setattr(running.time, "sleep", lambda seconds: Vendor.objects.filter(pk=vendor.pk).delete())
+    imports.work_on(str(run.pk))
+    run.refresh_from_db()
+    assert counts(run) == ("done", 20, 19, 0, 0, 1)
+    assert [error["code"] for error in run.broken_rows.get().errors] == ["does_not_exist"]
+
+
 def test_worker__out_of_time__leaves_the_rest_to_another_run_of_the_task(
     shop: Platform, ann: User, settings: Any
 ) -> None:
@@ -295,62 +319,6 @@ def test_begin__no_file_of_customers__refused_and_nothing_written(
     assert error.code == code
 
 
-# --- what is kept --------------------------------------------------------------------------------------------------
-
-
-def test_expire__after_some_weeks__rows_are_gone_and_what_nobody_started(shop: Platform, tidewater: Platform) -> None:
-    def aged(platform: Platform, days: int, status: str) -> ImportRun:
-        at = timezone.now() - timedelta(days=days)
-        finished = None if status == "checked" else at
-        return ImportRunFactory(platform=platform, status=status, heartbeat_at=at, finished_at=finished)
-
-    old, young = aged(shop, 31, "done"), aged(shop, 29, "failed")
-    idle, fresh = aged(tidewater, 8, "checked"), aged(tidewater, 6, "checked")
-    module_services.disable(platform=tidewater, module="customers", origin=origin(), cascade=True)
-
-    worker.run_schedule("customers.expire_imports", "2026-03-16")
-    worker.sweep()
-
-    assert set(BrokenRow.objects.values_list("run", flat=True)) == {young.pk, idle.pk, fresh.pk}
-    assert list(ImportChunk.objects.filter(run=idle)) == []
-    assert ImportRun.objects.get(pk=idle.pk).status == "cancelled"
-    assert ImportRun.objects.get(pk=old.pk).status == "done"
-    assert ImportRun.objects.get(pk=fresh.pk).status == "checked"
-    assert expire_imports.is_duty
-
-
-@pytest.mark.parametrize(
-    "wanted",
-    [{"emails": ["C20@example.COM"]}, {"phones": ["+49 30 23125020"]}, {"refs": ["C-20"]}],
-    ids=["email", "phone", "ref"],
-)
-def test_forget__somebody_in_waiting_and_finished_imports__nothing_is_left_of_them(
-    wanted: dict[str, list[str]], shop: Platform, tidewater: Platform, ann: User
-) -> None:
-    said = {"external_ref": "C-20", "email": "c20@example.com", "phone": "0049 (30) 231250-20", "locale": "norsk"}
-    other = {"external_ref": "C-21", "email": "c21@example.com", "phone": "+493023125021", "locale": "norsk"}
-    good = {**said, "phone": "+49 30 231250-20", "locale": "de"}
-    finished = worked(begin(shop, ann, table([said, other]), checks_first=False))
-    waiting = worked(begin(shop, ann, table([good, {**other, "locale": "de"}])))
-    foreign = worked(begin(tidewater, ann, table([said]), checks_first=False))
-
-    assert imports.forget(platform=shop, sought=imports.Sought.by(**wanted)) == 2
-
-    assert [row.values.get("external_ref") for row in finished.broken_rows.all()] == [None, "C-21"]
-    assert finished.broken_rows.first().errors[0]["code"] == "forgotten"
-    assert "c20" not in str([chunk.rows for chunk in waiting.chunks.all()]).lower()
-    assert foreign.broken_rows.get().values["external_ref"] == "C-20"
-    imports.start(run=waiting, by=Actor(ann))
-    assert counts(worked(waiting)) == ("done", 2, 1, 0, 0, 1)
-    assert not Customer.objects.filter(external_ref="C-20").exists()
-
-
-def test_forget__nobody__does_nothing(checked: ImportRun, untouched: Untouched) -> None:
-    with untouched():
-        assert imports.forget(platform=checked.platform, sought=imports.Sought.by()) == 0
-        assert imports.forget(platform=checked.platform, sought=imports.Sought.by([""], [""], [""])) == 0
-
-
 # --- exports -------------------------------------------------------------------------------------------------------
 
 
@@ -374,3 +342,11 @@ def test_export__statements__do_not_grow_with_the_rows_of_a_page(
     worked(checked)
     with django_assert_max_num_queries(13):
         exported(shop, ann)
+
+
+def test_import__of_who_was_merged_since__changes_the_kept_one(shop: Platform, ann: User) -> None:
+    kept = CustomerFactory(platform=shop, external_ref="K-1", email="")
+    merging.merge(kept=kept, merged=CustomerFactory(platform=shop, external_ref="C-1", email=""))
+    run = worked(begin(shop, ann, table([{"external_ref": "C-1", "first_name": "Zoé"}]), checks_first=False))
+    assert counts(run) == ("done", 1, 0, 1, 0, 0)
+    assert Customer.objects.get(first_name="Zoé").pk == kept.pk

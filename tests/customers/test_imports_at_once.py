@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 
 from customers import imports, services
-from customers.models import Customer, CustomerEvent, ImportChunk, ImportRun
+from customers.imports import running
+from customers.models import Customer, CustomerEvent, ErrorPolicy, ImportChunk, ImportRun
 from modules.models import Event
 from platforms.models import Platform, User
 from tests.customers.importing import begin, counts, people, table
+from tests.factories import CustomerFactory
 from tests.processes import kill_group, started, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -123,3 +125,81 @@ def test_import__staff_make_some_of_the_people_meanwhile__nothing_raised_and_nob
     assert len(refused) == 15 - typed
     assert set(refused) <= {"ValidationError", "IntegrityError", "OperationalError"}
     assert Customer.objects.count() == 900
+
+
+# --- somebody is to be forgotten meanwhile -------------------------------------------------------------------------
+
+
+def test_forget__while_all_or_nothing_is_written__waits_for_its_end(
+    shop: Platform, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"policy": ErrorPolicy.ALL_OR_NOTHING, "checks_first": False}
+    run = begin(shop, ann, table(people(1200, 0)), **options)
+    count, is_on, seen = running._count, threading.Event(), []
+
+    def slowly(*what: Any) -> None:
+        count(*what)
+        is_on.set()
+        time.sleep(0.2)
+
+    def forget() -> None:
+        is_on.wait(30)
+        imports.forget(platform=shop, sought=imports.Sought.by(refs=["C-1100"]))
+        seen.append(ImportRun.objects.get(pk=run.pk).status)
+
+    monkeypatch.setattr(running, "_count", slowly)
+    at_once(lambda: imports.work_on(str(run.pk)), forget)
+    assert seen == ["done"]
+
+
+if connection.vendor == "postgresql":
+    # SQLite has one writer at a time.
+
+    def test_cancel__while_all_or_nothing_is_written__does_not_wait(
+        shop: Platform, ann: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        options = {"policy": ErrorPolicy.ALL_OR_NOTHING, "checks_first": False}
+        run = begin(shop, ann, table(people(1200, 0)), **options)
+        count, is_on, is_cancelled = running._count, threading.Event(), threading.Event()
+
+        def wait(*what: Any) -> None:
+            count(*what)
+            is_on.set()
+            assert is_cancelled.wait(5)
+
+        def cancel() -> None:
+            is_on.wait(30)
+            imports.cancel(run=run)
+            is_cancelled.set()
+
+        monkeypatch.setattr(running, "_count", wait)
+        at_once(lambda: imports.work_on(str(run.pk)), cancel)
+        assert ImportRun.objects.get(pk=run.pk).status == "cancelled"
+        assert not Customer.objects.exists()
+
+
+def test_erasure__locks_the_imports_first__nobody_waits_in_a_circle(
+    shop: Platform, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = CustomerFactory(platform=shop, external_ref="C-1", email="")
+    run = begin(shop, ann, table(people(20, 0)), checks_first=False)
+    has_locked, busy = threading.Event(), []
+
+    def erase() -> None:
+        with transaction.atomic():
+            imports.lock_open_runs(shop)
+            Customer.objects.select_for_update(no_key=True).get(pk=known.pk)
+            has_locked.set()
+            time.sleep(0.5)
+            assert imports.forget(platform=shop, sought=imports.Sought.by(refs=["C-1"])) == 1
+
+    def work() -> None:
+        has_locked.wait(30)
+        imports.work_on(str(run.pk))
+
+    monkeypatch.setattr(running, "is_busy", lambda error: busy.append(error) or False)
+    at_once(erase, work)
+    assert busy == []
+    run.refresh_from_db()
+    known.refresh_from_db()
+    assert (counts(run), known.email) == (("done", 20, 19, 0, 0, 1), "")

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from rest_framework.test import APIClient
 
+from customers.imports import receiving
 from customers.models import Customer, ImportRun
 from modules import services as module_services
 from modules import worker
@@ -170,6 +172,22 @@ def test_import__sent_again_with_its_key__is_made_once_and_another_file_is_refus
     assert ImportRun.objects.count() == 1
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "once"}], ids=["plain", "key"])
+def test_import__file__is_read_before_anything_is_locked(
+    headers: dict[str, str], as_admin: APIClient, shop: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, inside = receiving.files.open_file, []
+
+    def watched(file: Any) -> Any:
+        inside.append(connection.in_atomic_block)
+        return read(file)
+
+    monkeypatch.setattr(receiving.files, "open_file", watched)
+    assert upload(as_admin, table(people(5)), headers=headers).status_code == 201
+    assert inside == [False]
+
+
 @pytest.mark.parametrize(
     ("data", "fields", "expected"),
     [
@@ -225,6 +243,19 @@ def test_import__without_the_right__refused(
             client.get(EXPORT),
         ):
             assert errors(answer, 403) == [(None, "permission_denied")]
+
+
+def test_import__of_who_may_not_send_one__body_is_not_looked_at(
+    as_viewer: APIClient, as_admin: APIClient, shop: Platform, untouched: Untouched
+) -> None:
+    def send(client: APIClient) -> Any:
+        return client.post(IMPORTS, b"no form at all", content_type="multipart/form-data")
+
+    with untouched():
+        assert errors(send(as_admin)) == [(None, "parse_error")]
+        assert errors(send(as_viewer), 403) == [(None, "permission_denied")]
+    module_services.disable(platform=shop, module="customers", origin=origin(), cascade=True)
+    assert errors(send(as_admin), 403) == [(None, "module_disabled")]
 
 
 def test_import__of_another_platform__is_not_there(as_admin: APIClient, shop: Platform, tidewater: Platform) -> None:

@@ -1,9 +1,11 @@
 """Files of customers on their way in."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
-from django.http import StreamingHttpResponse
+from django.http import HttpRequest, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
@@ -40,23 +42,33 @@ class ImportViewSet(FileMixin, AdminResource):
         """Take a form with a file where an import is made; elsewhere, there is none to send."""
         return [StrictJSONParser()] if self.detail else [MultiPartParser(), StrictJSONParser()]
 
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Answer, and throw away what was read of a file for it."""
+        with ExitStack() as self.held:
+            return super().dispatch(request, *args, **kwargs)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Read a file before there is a transaction: with an Idempotency-Key it begins before `create` is called."""
+        super().initial(request, *args, **kwargs)
+        if self.action == "create":
+            self.said = self.read_body(UploadSerializer).validated_data
+            self.match = Match(self.said["match"])
+            file = self.said["file"].file
+            arriving = imports.received(platform=self.platform, file=file, match=self.match)
+            self.received = self.held.enter_context(arriving)
+
     @extend_schema(request={"multipart/form-data": UploadSerializer}, responses={201: ImportSerializer})
     def create(self, request: Request, *args: Any, **address: str) -> Response:
         """Upload a file of up to 64 MiB, to be checked in the background."""
-        said = self.read_body(UploadSerializer).validated_data
-        match = Match(said["match"])
-        with (
-            imports.received(platform=self.platform, file=said["file"].file, match=match) as received,
-            self.writing(),
-        ):
+        with self.writing():
             run = imports.begin(
                 platform=self.platform,
-                received=received,
-                file_name=said["file"].name[-200:],
-                match=match,
-                policy=ErrorPolicy(said["error_policy"]),
+                received=self.received,
+                file_name=self.said["file"].name[-200:],
+                match=self.match,
+                policy=ErrorPolicy(self.said["error_policy"]),
                 by=self.actor,
-                checks_first=said["dry_run"],
+                checks_first=self.said["dry_run"],
             )
             answer = self.represent(run)
         return Response(answer, status=status.HTTP_201_CREATED)
