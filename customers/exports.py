@@ -9,9 +9,7 @@ from customers import files
 from customers.cells import ADDRESS_COLUMNS, COLUMNS, escape, join_names
 from customers.models import Address, Customer, CustomerQuerySet, ImportRun
 from customers.services import FIELDS
-from modules import gate
 from platforms.access import Actor
-from platforms.conflicts import Conflict
 from platforms.models import Platform
 
 logger = logging.getLogger(__name__)
@@ -29,12 +27,6 @@ CONTENT_TYPES = {
 }
 
 
-def require_feature(platform: Platform) -> None:
-    """Raise Conflict where the platform has no imports and exports."""
-    if FEATURE not in gate.state_of(platform).features("customers"):
-        raise Conflict("Imports and exports are off on this platform.", code="feature_off")
-
-
 def export(
     *, platform: Platform, customers: CustomerQuerySet, file_format: ImportRun.Format, by: Actor
 ) -> Iterator[bytes]:
@@ -42,9 +34,8 @@ def export(
 
     Cells that a spreadsheet would compute start with an apostrophe, which an import takes off again. Of several
     addresses there is one: the default to send to, else the oldest. Who took how many with them stands in the log, also
-    where they broke it off. Raises Conflict where the platform has no exports.
+    where they broke it off.
     """
-    require_feature(platform)
     return _WRITERS[file_format](_noted(customers.filter(platform=platform).open(), platform, by))
 
 

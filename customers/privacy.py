@@ -3,7 +3,7 @@
 A person is a customer and everybody who was merged into them. An export is made when it is fetched, and kept nowhere.
 An erasure waits for its grace, until which it can be called off, and does not happen while it is on hold; then it is
 done whole or not at all, and what is left of the customer is a row that says nothing. Locks are taken in one order:
-customers by their keys, then the request.
+imports that are open (for an erasure), customers by their keys, then the request.
 """
 
 from collections import Counter
@@ -16,7 +16,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from customers import retention
+from customers import imports, retention
 from customers.definition import CustomersConfig
 from customers.models import Customer, CustomerEvent, PrivacyRequest
 from customers.services import lock_open
@@ -184,6 +184,7 @@ def erase_now(*, customer: Customer, reason: str = "", by: Actor | None = None) 
 
     Raises Conflict as `execute` and `request_erasure` do, ValidationError.
     """
+    imports.lock_open_runs(customer.platform)
     pending = PrivacyRequest.objects.pending().filter(customer=customer, kind=Kind.ERASURE).first()
     request = pending or _ask(customer, Kind.ERASURE, Source.OPERATOR, reason, by, timedelta())
     if request.source == Source.INACTIVITY:
@@ -241,6 +242,9 @@ def _known_as(customer: Customer) -> Person:
 
 def lock(*, request: PrivacyRequest) -> tuple[list[Customer], PrivacyRequest]:
     """Return the person and then the request, as they are now, locked until the transaction ends."""
+    if request.kind == Kind.ERASURE:
+        # A worker locks an import before the customers that it writes.
+        imports.lock_open_runs(request.platform)
     person = _lock_person(request.customer)
     return person, _lock(request)
 
