@@ -54,6 +54,12 @@ _SAYS = {
 }
 
 
+def _says(run: ImportRun) -> str:
+    if run.status == ImportRun.Status.CANCELLED and run.started_at is None:
+        return "It was cancelled before it was started. Nothing was written."
+    return _SAYS[ImportRun.Status(run.status)]
+
+
 class UploadForm(forms.Form):
     """A file, and how it is to be taken."""
 
@@ -189,7 +195,7 @@ class ImportRunAdmin(ReadOnlyAdmin, ModuleModelAdmin):
             "title": run.file_name,
             "subtitle": "Import",
             "run": run,
-            "says": run.problem or _SAYS[ImportRun.Status(run.status)],
+            "says": run.problem or _says(run),
             "state": self.state(run),
             "broken": broken[:_SHOWN],
             "has_more": len(broken) > _SHOWN,

@@ -40,7 +40,7 @@ def begin(
 ) -> ImportRun:
     """Have a file checked in the background, or with `checks_first=False` written at once.
 
-    Raises ValidationError, and Conflict where the platform has no imports.
+    Raises ValidationError.
     """
     run = ImportRun(
         platform=platform,
@@ -91,6 +91,9 @@ def cancel(*, run: ImportRun) -> ImportRun:
     locked = _lock(run)
     if not locked.is_open:
         raise Conflict(f"This import is {locked.get_status_display().lower()} already.", code="status")
+    if locked.started_at is None:
+        # What the check counted was never done.
+        locked.created = locked.updated = locked.unchanged = 0
     _end(locked, ImportRun.Status.CANCELLED)
     return locked
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import OperationalError
+from django.urls import reverse
 from django.utils import timezone
 
 from customers import imports, merging
@@ -22,6 +23,7 @@ from modules.models import Event, TaskRun
 from platforms.access import Actor
 from platforms.conflicts import Conflict
 from platforms.models import Platform, User, Vendor
+from tests.admin.pages import logged_in
 from tests.customers.conftest import Untouched
 from tests.customers.importing import BAD, GOOD, begin, counts, exported, people, table, worked
 from tests.factories import CustomerFactory, ImportRunFactory, VendorFactory
@@ -253,6 +255,16 @@ def test_cancel__while_it_runs__stops_after_the_chunk_and_throws_the_rest_away(
     assert not ImportChunk.objects.exists()
     assert Customer.objects.count() == 500
     assert not Event.objects.filter(name="customers.import_completed").exists()
+
+
+def test_cancel__checked_and_never_started__says_that_nothing_was_done(shop: Platform, ann: User) -> None:
+    run = worked(begin(shop, ann, table(people(30, 0))))
+    assert counts(run) == ("checked", 30, 30, 0, 0, 0)
+    imports.cancel(run=run)
+    assert counts(worked(run)) == ("cancelled", 30, 0, 0, 0, 0)
+    assert not Customer.objects.exists()
+    page = logged_in(ann).get(reverse("admin:customers_importrun_change", args=[run.pk]))
+    assert b"Nothing was written." in page.content
 
 
 @pytest.mark.parametrize("status", ["done", "failed", "cancelled", "running", "checking"])
