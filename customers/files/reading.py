@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from customers.cells import COLUMNS, ERROR_COLUMN, MAX_VALUE, unescape
 from customers.files.csv_lines import csv_lines
-from customers.files.tables import MAX_CHARACTERS, UNREADABLE, BadFile, Line
+from customers.files.tables import A_DATE, MARKS, MAX_CHARACTERS, NOT_COMPUTED, UNREADABLE, BadFile, Line
 from customers.files.xlsx_lines import xlsx_lines
 from customers.models import ImportRun
 from customers.upserts import Fault, Row, Seen
@@ -54,11 +54,13 @@ class FileReader:
             if column is not None and (text := unescape(cell))
         }
         faults = [
-            Fault(code="encoding", attr=column, detail="This is not UTF-8: save the file as “CSV UTF-8”.")
+            Fault(code=code, attr=column, detail=detail)
             for column, text in values.items()
-            if UNREADABLE in text
+            for mark, (code, detail) in MARKS.items()
+            if mark in text
         ]
         for column, text in values.items():
+            values[column] = text = text.replace(NOT_COMPUTED, "").replace(A_DATE, "")
             if len(text) > MAX_VALUE:
                 values[column] = text[:MAX_VALUE]
                 detail = f"No cell has more than {MAX_VALUE} characters: the rest of this one is left out."
@@ -85,6 +87,8 @@ def _columns(header: Line) -> list[str]:
     cells = list(header.cells)
     while cells and not cells[-1].strip():
         cells.pop()
+    if any(UNREADABLE in cell for cell in cells):
+        raise BadFile("This is neither XLSX nor CSV in UTF-8 or UTF-16.")
     columns = [_BETWEEN_WORDS.sub("_", cell.strip().lower()) for cell in cells]
     for column, cell in zip(columns, cells, strict=True):
         if column not in COLUMNS and column != ERROR_COLUMN:

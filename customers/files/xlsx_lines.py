@@ -7,13 +7,14 @@ no, so that a file of some kilobytes can fill gigabytes (docs/adr/0017-imports.m
 import re
 import zlib
 from array import array
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from datetime import date, timedelta
 from typing import IO, BinaryIO
 from xml.parsers import expat
 from zipfile import BadZipFile, ZipFile
 
 from customers.cells import MAX_CELL
-from customers.files.tables import MAX_CELLS, UNREADABLE, BadFile, Line, Lines, check_size
+from customers.files.tables import A_DATE, MAX_CELLS, NOT_COMPUTED, UNREADABLE, BadFile, Line, Lines, check_size
 
 # Unpacked: of the sheet, and of the texts that it shares.
 _MOST_BYTES = 512 * 1024 * 1024
@@ -27,6 +28,10 @@ _LONGEST_TOKEN = 256 * 1024
 _COLUMN = re.compile(r"\A([A-Z]{1,3})[0-9]{1,7}\Z")
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _INTEGER = re.compile(r"\A-?[0-9]+(?:\.0+)?\Z")
+# Formats of days and times that every file has, and what makes one of a format of the file's own.
+_DATES = frozenset(map(str, (*range(14, 23), *range(45, 48))))
+_OF_A_DATE = re.compile(r"[ymdhs]", re.IGNORECASE)
+_QUOTED = re.compile(r"\"[^\"]*\"|\\.|\[[^\]]*\]")
 _NO_XLSX = "This is no XLSX file."
 
 
@@ -132,11 +137,12 @@ class _SharedParser(_Parser):
 class _SheetParser(_Parser):
     """Reads the lines of a sheet."""
 
-    def __init__(self, shared: _Shared) -> None:
+    def __init__(self, shared: _Shared, dates: Container[str]) -> None:
         super().__init__()
-        self._shared = shared
+        self._shared, self._dates = shared, dates
         self._number = self._place = 0
-        self._type = ""
+        self._type = self._style = ""
+        self._is_formula = False
         self._cells: list[str] = []
 
     def begins(self, tag: str, attributes: dict[str, str]) -> None:
@@ -148,7 +154,8 @@ class _SheetParser(_Parser):
                 raise BadFile(_NO_XLSX)
             self._number, self._cells, self._place = place, [], -1
         elif tag == "c":
-            self._type = attributes.get("t", "n")
+            self._type, self._style = attributes.get("t", "n"), attributes.get("s", "0")
+            self._is_formula = False
             named = _COLUMN.match(attributes.get("r", ""))
             self._place = _column(named[1]) if named else self._place + 1
             if not len(self._cells) <= self._place < MAX_CELLS:
@@ -163,6 +170,7 @@ class _SheetParser(_Parser):
                 self._cells.append(text)
         elif tag == "f":
             self.text()
+            self._is_formula = True
         elif tag == "row" and any(self._cells):
             check_size(self._number, self._cells)
             self.found.append(Line(self._number, self._cells))
@@ -172,7 +180,9 @@ class _SheetParser(_Parser):
         if self._type == "s":
             text = self._shared[int(text) if text.isdecimal() and len(text) < 10 else -1]
         elif self._type == "n" and text:
-            text = _number(text)
+            text = A_DATE + _date(text) if self._style in self._dates else _number(text)
+        elif self._is_formula and not text:
+            text = NOT_COMPUTED
         elif self._type == "b":
             text = "TRUE" if text == "1" else "FALSE"
         return text.replace("\x00", UNREADABLE).encode(errors="replace").decode() if text else ""
@@ -196,6 +206,40 @@ def _number(text: str) -> str:
     return str(int(value)) if value.is_integer() and abs(value) < 1e15 else text
 
 
+def _date(text: str) -> str:
+    """Return the day that a number of days since 1899-12-30 means, as ISO 8601 has it; what means none, as it is."""
+    try:
+        return (date(1899, 12, 30) + timedelta(days=int(float(text)))).isoformat()
+    except (ValueError, OverflowError):
+        return text
+
+
+class _StylesParser(_Parser):
+    """Reads in which styles a number is a date."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dates: set[str] = set()
+        self._formats = set(_DATES)
+        self._is_of_cells, self._count = False, 0
+
+    def begins(self, tag: str, attributes: dict[str, str]) -> None:
+        """Note a format of dates, and the styles of cells that have one."""
+        if tag == "numFmt" and _OF_A_DATE.search(_QUOTED.sub("", attributes.get("formatCode", ""))):
+            self._formats.add(attributes.get("numFmtId", ""))
+        elif tag == "cellXfs":
+            self._is_of_cells = True
+        elif tag == "xf" and self._is_of_cells:
+            if attributes.get("numFmtId") in self._formats:
+                self.dates.add(str(self._count))
+            self._count += 1
+
+    def ends(self, tag: str) -> None:
+        """Note where the styles of cells end."""
+        if tag == "cellXfs":
+            self._is_of_cells = False
+
+
 def xlsx_lines(file: BinaryIO) -> Lines:
     """Yield the lines of the first sheet that are not blank. Raises BadFile for what is no XLSX, or too large."""
     try:
@@ -206,7 +250,12 @@ def xlsx_lines(file: BinaryIO) -> Lines:
                 with archive.open(name) as stream:
                     for _ in _SharedParser(shared).pieces(stream):
                         pass
-            sheet = _SheetParser(shared)
+            styles = _StylesParser()
+            if (name := "xl/styles.xml") in archive.namelist():
+                with archive.open(name) as stream:
+                    for _ in styles.pieces(stream):
+                        pass
+            sheet = _SheetParser(shared, styles.dates)
             with archive.open(_first_sheet(archive)) as stream:
                 for _ in sheet.pieces(stream):
                     yield from sheet.found

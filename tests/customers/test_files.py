@@ -3,6 +3,7 @@
 import io
 import zipfile
 from collections.abc import Sequence
+from datetime import date, datetime
 from typing import Any
 
 import openpyxl
@@ -93,7 +94,7 @@ def test_csv__key_twice__second_is_marked_with_the_line_of_the_first() -> None:
         # Before a record is built of it that is larger than any.
         (b"email\n" + b"," * 1_100_000, "row_too_long", "Line 2"),
         (b"email\nx\n" + b'"x\n",' * 300_000, "row_too_long", "Line 3"),
-        (b"\x00" * 100, "unknown_column", "column"),
+        (b"\x00" * 100, "invalid_file", "neither"),
         (b"%PDF-1.7\n", "unknown_column", "PDF"),
     ],
 )
@@ -169,6 +170,44 @@ def test_xlsx__numbers_and_truths__are_as_people_typed_them() -> None:
         {"external_ref": "42", "phone": "4930901820123", "first_name": "TRUE", "locale": "1.5"},
         {"external_ref": "1e+20", "phone": "-3", "first_name": "x"},
     ]
+
+
+def test_xlsx__dates_and_formulas_without_a_value__are_errors_of_their_rows() -> None:
+    """A date is a number of days in the file: nobody is called 46024."""
+    data = by_openpyxl(
+        [
+            ["external_ref", "first_name"],
+            ["C-1", date(2026, 1, 2)],
+            ["C-2", datetime(2026, 1, 2, 9, 30)],  # noqa: DTZ001 - a spreadsheet knows of no zones
+            ["C-3", '=CONCATENATE("a","b")'],
+            ["C-4", 46024],
+        ]
+    )
+    rows = list(open_file(io.BytesIO(data)).rows(MOST))
+    assert [(row.values.get("first_name"), [(one.attr, one.code) for one in row.faults]) for row in rows] == [
+        ("2026-01-02", [("first_name", "date")]),
+        ("2026-01-02", [("first_name", "date")]),
+        ("", [("first_name", "formula")]),
+        ("46024", []),
+    ]
+
+
+def test_xlsx__numbers_in_a_format_of_their_own__are_no_dates() -> None:
+    book, file = openpyxl.Workbook(), io.BytesIO()
+    sheet = book.active
+    assert sheet is not None
+    for place, (name, pattern) in enumerate([("phone", '"days" 0'), ("external_ref", "[Red]0"), ("city", "d/m/yy")]):
+        sheet.cell(1, place + 1, f"address_{name}" if name == "city" else name)
+        sheet.cell(2, place + 1, 46024).number_format = pattern
+    book.save(file)
+    [row] = open_file(file).rows(MOST)
+    assert row.values == {"phone": "46024", "external_ref": "46024", "address_city": "2026-01-02"}
+    assert [(one.attr, one.code) for one in row.faults] == [("address_city", "date")]
+
+
+@pytest.mark.parametrize("data", [b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "prénom,e-mail\n".encode("latin-1")])
+def test_open__neither_format__says_so(data: bytes) -> None:
+    assert refused(data) == ("invalid_file", "This is neither XLSX nor CSV in UTF-8 or UTF-16.")
 
 
 def test_files__written_twice__are_the_same_bytes() -> None:
