@@ -61,7 +61,11 @@ def _nothing_remembered() -> None:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """Let the test database go once everybody else has: on PostgreSQL a process that a test killed is heard of late."""
+    """Let the test database go once everybody else has: on PostgreSQL a process that a test killed is heard of late.
+
+    A session that is still there then is ended: some thread of a test's server has left it behind, with nobody to
+    close it, and no test to be told so.
+    """
     yield
     if connection.vendor != "postgresql":
         return
@@ -74,6 +78,10 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
             if cursor.fetchone() == (0,):
                 return
             time.sleep(0.2)
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
 
 
 @pytest.fixture(scope="session")
