@@ -1,13 +1,14 @@
 """How long it takes to find the members of a segment among a million customers: a part of `make bench-customers`."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 from django.db import connection
 from django.db.models import QuerySet
 
+from benchmarks.database_time import time_in_database
 from customers import segments
 from customers.keys import name_key
 from customers.models import Customer, Segment, Tag
@@ -139,8 +140,8 @@ def measure(platform: Platform, *, page: int, with_plans: bool) -> None:
     for match, by_name in (("all", ALL), ("any", ANY)):
         for name, rules in by_name.items():
             segment = Segment(platform=platform, match=match, rules=rules)
-            paged, plans = _time(partial(_first_page, segment, page))
-            counted, _ = _time(partial(_count, segment))
+            paged, plans = time_in_database(partial(_first_page, segment, page))
+            counted, _ = time_in_database(partial(_count, segment))
             indexes = sorted(set(re.findall(r"\b(?:idx|uq)_\w+", " ".join(plans))))
             print(f"{name:36} {paged:9.3f} ms {counted:9.3f} ms  {', '.join(indexes) or 'the keys alone'}")
             if with_plans:
@@ -153,26 +154,3 @@ def _first_page(segment: Segment, page: int) -> QuerySet[Customer]:
 
 def _count(segment: Segment) -> QuerySet[Customer]:
     return segments.in_pages(segment).order_by()[: MOST_COUNTED + 1]
-
-
-def _time(make: Callable[[], QuerySet[Customer]]) -> tuple[float, list[str]]:
-    """Return how many milliseconds the database needs for all that is asked, the best of five times, and its plans."""
-    asked: list[tuple[str, Any]] = []
-
-    def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
-        asked.append((sql, params))
-        return execute(sql, params, many, context)
-
-    with connection.execute_wrapper(note):
-        list(make())
-    total, plans = 0.0, []
-    with connection.cursor() as cursor:
-        for sql, params in asked:
-            times = []
-            for _ in range(5):
-                cursor.execute(f"EXPLAIN ANALYZE {sql}", params)
-                plan = "\n".join(line for [line] in cursor.fetchall())
-                times += [float(ms) for ms in re.findall(r"Execution Time: ([\d.]+) ms", plan)]
-            total += min(times)
-            plans.append(plan)
-    return total, plans

@@ -12,14 +12,9 @@ from django.utils import timezone
 
 from customers.models import Customer, Segment
 from customers.rules import Rule, Told, condition_of, known_on, tell, validate_rules
+from customers.selectors import any_of
 from platforms.models import Platform
 from platforms.search import MOST_COUNTED
-
-# Among so many of the newest customers a page of members is looked for: a matter of milliseconds.
-_NEWEST = 5_000
-_PAGE = 50
-# More than any platform has.
-_EVERYBODY = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +45,12 @@ def members_of(segment: Segment, among: QuerySet[Customer] | None = None) -> Que
 def in_pages(segment: Segment, among: QuerySet[Customer] | None = None) -> QuerySet[Customer]:
     """Return a segment's members, among these, to be counted, or listed page by page with the newest customers first.
 
-    Where a page of them is among the platform's newest customers, a database does well to go through these until the
-    page is full. Where it is not, it would go through a million: it is made to find all members first, and to sort them
-    then. To know which costs two queries, and one on a platform that is not large.
+    Queries as `selectors.any_of`, and those of `members`.
     """
-    platform, conditions = segment.platform, _conditions(segment.platform, segment.rules)
-    is_all = segment.match == Segment.Match.ALL
-    found = reduce(and_ if is_all else or_, conditions)
-    if _is_quick(platform, found):
-        return _open(platform, among).filter(found)
-    first, *others = [
-        _open(platform).filter(one).order_by().values("pk") for one in ([found] if is_all else conditions)
-    ]
-    # PostgreSQL looks into neither a limit nor a union for a way to go from the newest on.
-    members = first.union(*others) if others else first[:_EVERYBODY]
-    return _open(platform, among).filter(pk__in=members)
+    conditions = _conditions(segment.platform, segment.rules)
+    if segment.match == Segment.Match.ALL:
+        conditions = [reduce(and_, conditions)]
+    return any_of(_open(segment.platform, among), conditions, within=_open(segment.platform))
 
 
 def count(found: QuerySet[Customer]) -> Count:
@@ -106,15 +92,6 @@ def _open(platform: Platform, among: QuerySet[Customer] | None = None) -> QueryS
     # As `open()` has it, of rows that may come from anybody.
     customers = Customer.objects.all() if among is None else among
     return customers.filter(status__in=Customer.OPEN, platform=platform)
-
-
-def _is_quick(platform: Platform, found: Q) -> bool:
-    """Whether there is a page of these among the newest customers, or there are not many customers."""
-    newest = _open(platform).order_by("-created_at").values_list("created_at", flat=True)
-    oldest_of_them = next(iter(newest[_NEWEST : _NEWEST + 1]), None)
-    if oldest_of_them is None:
-        return True
-    return _open(platform).filter(found, created_at__gt=oldest_of_them).order_by()[:_PAGE].count() == _PAGE
 
 
 def _conditions(platform: Platform, rules: Sequence[Rule]) -> list[Q]:

@@ -103,7 +103,7 @@ class CustomerAdmin(ConsentPages, ExportableAdmin):
         self, request: HttpRequest, queryset: QuerySet, search_term: str
     ) -> tuple[QuerySet[Customer], bool]:
         """Find by how something starts, through an index; Django would look for a part of it in every row."""
-        return selectors.search(queryset, search_term), False  # type: ignore[arg-type]
+        return selectors.search(queryset, search_term, within=self.get_queryset(request)), False
 
     def autocomplete_label(self, row: Customer) -> str:
         """Return the name with what tells people of one name apart."""

@@ -9,7 +9,6 @@ from customers.models import (
     ConsentRecord,
     Customer,
     CustomerEvent,
-    CustomerQuerySet,
     DuplicatePair,
     Merge,
     Note,
@@ -26,6 +25,12 @@ from platforms.models import Vendor
 class CustomerFilter(django_filters.FilterSet):
     """By status, tag, vendor, segment, time of coming, and how name, e-mail, phone or reference start."""
 
+    # First, as they are applied in this order: it looks among all whom one may see.
+    search = django_filters.CharFilter(
+        method="filter_search",
+        max_length=200,
+        help_text="How first or last name, e-mail, phone (with the country's code) or reference start.",
+    )
     status = django_filters.ChoiceFilter(choices=Customer.Status.choices)
     tag = TenantChoiceFilter(
         field_name="tags", queryset=Tag.objects.all(), to_field_name="name", help_text="The tag's name."
@@ -38,21 +43,16 @@ class CustomerFilter(django_filters.FilterSet):
     )
     created_after = MomentFilter(field_name="created_at", lookup_expr="gte", help_text="At this time or later.")
     created_before = MomentFilter(field_name="created_at", lookup_expr="lt", help_text="Before this time.")
-    search = django_filters.CharFilter(
-        method="filter_search",
-        max_length=200,
-        help_text="How first or last name, e-mail, phone (with the country's code) or reference start.",
-    )
 
     class Meta:
         model = Customer
-        fields = ["status"]
+        fields: list[str] = []
 
-    def filter_segment(self, queryset: CustomerQuerySet, name: str, value: Segment) -> QuerySet[Customer]:
+    def filter_segment(self, queryset: QuerySet[Customer], name: str, value: Segment) -> QuerySet[Customer]:
         """Narrow to a segment's members."""
         return segments.in_pages(value, queryset)
 
-    def filter_search(self, queryset: CustomerQuerySet, name: str, value: str) -> CustomerQuerySet:
+    def filter_search(self, queryset: QuerySet[Customer], name: str, value: str) -> QuerySet[Customer]:
         """Narrow to whom the text finds."""
         return selectors.search(queryset, value)
 

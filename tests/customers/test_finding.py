@@ -2,7 +2,9 @@
 
 import pytest
 from django.db import connection
+from pytest_django import DjangoAssertNumQueries
 
+from customers import selectors
 from customers.keys import email_key, name_key
 from customers.models import Customer
 from customers.selectors import search
@@ -52,6 +54,11 @@ def crowd(shop: Platform, tidewater: Platform) -> dict[str, Customer]:
     return {name: CustomerFactory(platform=shop, **fields) for name, fields in people.items()}
 
 
+# How many of the newest are looked at, and how many make a page: all of them, none, or so few that it depends.
+LOOKS = [(5000, 50), (0, 50), (0, 0), (3, 1)]
+
+
+@pytest.mark.parametrize(("newest", "page"), LOOKS)
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -76,10 +83,35 @@ def crowd(shop: Platform, tidewater: Platform) -> dict[str, Customer]:
     ],
 )
 def test_search__start_of_what_is_known__finds_it_on_the_platform(
-    text: str, expected: set[str], shop: Platform, crowd: dict[str, Customer]
+    text: str,
+    expected: set[str],
+    newest: int,
+    page: int,
+    shop: Platform,
+    crowd: dict[str, Customer],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    found = set(search(Customer.objects.filter(platform=shop), text))
-    assert found == {crowd[name] for name in expected}
+    monkeypatch.setattr(selectors, "_NEWEST", newest)
+    monkeypatch.setattr(selectors, "_PAGE", page)
+    everybody = Customer.objects.filter(platform=shop)
+    found = list(search(everybody.order_by("-created_at"), text))
+    assert found == sorted((crowd[name] for name in expected), key=lambda one: one.created_at, reverse=True)
+    some = everybody.filter(external_ref="")
+    assert set(search(some, text, within=everybody)) == {crowd[name] for name in expected - {"caller"}}
+
+
+def test_search__many_customers_or_not__two_queries_more_at_most(
+    shop: Platform,
+    crowd: dict[str, Customer],
+    monkeypatch: pytest.MonkeyPatch,
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    customers = Customer.objects.filter(platform=shop).order_by("-created_at")
+    with django_assert_num_queries(2):
+        assert list(search(customers, "C-7")) == [crowd["caller"]]
+    monkeypatch.setattr(selectors, "_NEWEST", 1)
+    with django_assert_num_queries(3):
+        assert list(search(customers, "maelle")) == [crowd["maelle"]]
 
 
 def test_search__among_many__goes_by_the_index_of_each_key(shop: Platform) -> None:

@@ -7,7 +7,7 @@ import pytest
 import time_machine
 from django.core.exceptions import ValidationError
 
-from customers import consents, segments, services
+from customers import consents, segments, selectors, services
 from customers.models import Customer, Tag
 from customers.rules import FIELDS, MAX_RULES, validate_rules
 from platforms.models import Platform, Vendor
@@ -140,7 +140,7 @@ def test_rule__of_each_kind__finds_open_customers_of_the_platform(
     with time_machine.travel(NOW, tick=False):
         assert found_by(shop, crowd, asked) == expected
         segment = SegmentFactory(platform=shop, rules=[asked])
-        monkeypatch.setattr(segments, "_NEWEST", 1)
+        monkeypatch.setattr(selectors, "_NEWEST", 1)
         assert set(segments.in_pages(segment)) == {crowd[name] for name in expected}
 
 
@@ -155,8 +155,8 @@ def test_rules__several__all_or_any(shop: Platform, crowd: dict[str, Customer]) 
 def test_in_pages__quick_or_not__finds_the_same(
     newest: int, page: int, match: str, shop: Platform, crowd: dict[str, Customer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(segments, "_NEWEST", newest)
-    monkeypatch.setattr(segments, "_PAGE", page)
+    monkeypatch.setattr(selectors, "_NEWEST", newest)
+    monkeypatch.setattr(selectors, "_PAGE", page)
     rules = [rule("tag", "has", ["Gold"]), rule("locale", "is", ["de"])]
     segment = SegmentFactory(platform=shop, match=match, rules=rules)
     paged = segments.in_pages(segment).order_by("-created_at", "pk")

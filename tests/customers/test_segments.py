@@ -8,7 +8,7 @@ from jsonschema import Draft202012Validator
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
-from customers import segments
+from customers import segments, selectors
 from customers.models import Customer, Segment, Tag
 from modules import ports
 from modules import services as module_services
@@ -137,7 +137,7 @@ def test_members__many__same_queries(
     django_assert_num_queries: DjangoAssertNumQueries,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(segments, "_NEWEST", newest)
+    monkeypatch.setattr(selectors, "_NEWEST", newest)
     for _ in range(count):
         CustomerFactory(platform=gold.platform, tags=[gold], vendor=brindle)
     bought = {"field": "vendor", "operator": "bought_from", "value": ["brindle"]}
