@@ -70,6 +70,16 @@ AGREED = """
         WHEN 'sms' THEN number %% 10 = 0 AND (place = 1 OR number %% 1000 <> 0)
         ELSE number %% 20000 = 0 END
 """
+# What the ledger comes to.
+IN_FORCE = """
+    INSERT INTO customers_consentinforce (platform_id, customer_id, channel, purpose)
+    SELECT platform_id, customer_id, channel, purpose
+    FROM (
+        SELECT DISTINCT ON (customer_id, channel, purpose) * FROM customers_consentrecord
+        ORDER BY customer_id, channel, purpose, at DESC
+    ) AS newest
+    WHERE platform_id = %(platform)s AND (action = 'confirmed' OR (action = 'given' AND NOT needs_confirmation))
+"""
 
 
 def fill(platform: Platform) -> None:
@@ -82,6 +92,7 @@ def fill(platform: Platform) -> None:
             cursor.execute(f"{CUSTOMERS} {TAGGED} {condition}", {"platform": platform.pk, "tag": tag.pk})
         for statement in (BOUGHT, HOUSED, AGREED):
             cursor.execute(f"{CUSTOMERS} {statement}", {"platform": platform.pk})
+        cursor.execute(IN_FORCE, {"platform": platform.pk})
 
 
 def rule(field: str, operator: str, value: Any = None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ A new e-mail address voids links that were sent to the old one. A consent that w
 by the person, who told their new address themselves or had it told, and not by the mailbox.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from django.core import signing
@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from customers.definition import CustomersConfig
-from customers.models import ConsentRecord, Customer, CustomerEvent
+from customers.models import ConsentInForce, ConsentRecord, Customer, CustomerEvent
 from customers.services import lock_open
 from customers.timeline import record, tell
 from modules import gate, ports
@@ -30,6 +30,7 @@ CHANGED = "customers.consent_changed"
 CONFIRM_TOPIC = "customers.confirm_consent"
 # For how long a link in a mail can be used.
 CONFIRM_WITHIN = timedelta(days=14)
+_BATCH = 500
 _SALT = "customers.consents.confirm"
 
 Action = ConsentRecord.Action
@@ -45,16 +46,27 @@ def newest(records: Iterable[ConsentRecord]) -> list[ConsentRecord]:
 
 def is_given(*, customer: Customer, channel: str, purpose: str) -> bool:
     """Whether the customer agreed to be written to on this channel for this purpose, and still does. One query."""
-    line = _newest_line(customer, channel, purpose)
-    return line is not None and line.counts
+    return ConsentInForce.objects.filter(customer=customer, channel=channel, purpose=purpose).exists()
 
 
 def who_gave(*, platform: Platform, channel: str, purpose: str) -> Q:
-    """Return the condition on customers that `is_given` holds for them: their newest line counts."""
-    lines = ConsentRecord.objects.filter(channel=channel, purpose=purpose)
-    newer = lines.filter(customer=OuterRef("customer"), at__gt=OuterRef("at"))
-    counts = lines.counting().filter(platform=platform, customer=OuterRef("pk"))
-    return Q(Exists(counts.exclude(Exists(newer))))
+    """Return the condition on customers that `is_given` holds for them."""
+    in_force = ConsentInForce.objects.filter(platform=platform, channel=channel, purpose=purpose)
+    return Q(Exists(in_force.filter(customer=OuterRef("pk"))))
+
+
+def put_in_force(lines: Sequence[ConsentRecord]) -> None:
+    """Write down that these lines are in force: each counts, and is the newest of its customer, channel and purpose."""
+    ConsentInForce.objects.bulk_create(
+        [
+            ConsentInForce(
+                platform_id=line.platform_id, customer_id=line.customer_id, channel=line.channel, purpose=line.purpose
+            )
+            for line in lines
+        ],
+        batch_size=_BATCH,
+        ignore_conflicts=True,
+    )
 
 
 def has_to_be_confirmed(platform: Platform, channel: str) -> bool:
@@ -156,6 +168,10 @@ def add_line(
     )
     line.full_clean()
     line.save(force_insert=True)
+    if line.counts:
+        put_in_force([line])
+    else:
+        ConsentInForce.objects.filter(customer=customer, channel=channel, purpose=purpose).delete()
     data = {"channel": channel, "purpose": purpose, "action": str(action)}
     record(customer, CustomerEvent.Kind.CONSENT, by, **data)
     tell(CHANGED, customer, by, {**data, "counts": line.counts})

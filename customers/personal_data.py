@@ -12,6 +12,7 @@ from customers.keys import ids_of
 from customers.models import (
     Address,
     BrokenRow,
+    ConsentInForce,
     ConsentRecord,
     Customer,
     CustomerEvent,
@@ -131,6 +132,14 @@ MAP = PersonalDataMap(
                 **each(NOT_PERSONAL, "actor_label", "undone_by", "forgotten_at"),
                 **each(EXPORTED, "at", "undone_at"),
                 **each(BLANKED, "before", "reason"),
+            },
+        ),
+        Holding(
+            model=ConsentInForce,
+            customer="customer",
+            fields={
+                **each(NOT_PERSONAL, "id", "platform", "customer"),
+                **each(DELETED, "channel", "purpose"),
             },
         ),
         Holding(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from customers.consents import put_in_force
 from customers.models import (
     Address,
     ConsentRecord,
@@ -91,6 +92,7 @@ class _Rows:
     tagged: list[Customer.tags.through] = field(default_factory=list)  # type: ignore[name-defined]
     addresses: list[Address] = field(default_factory=list)
     consents: list[ConsentRecord] = field(default_factory=list)
+    agreed: list[ConsentRecord] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     events: list[CustomerEvent] = field(default_factory=list)
 
@@ -131,6 +133,7 @@ class _Telling:
             (CustomerEvent, rows.events),
         ):
             model._default_manager.bulk_create(made, batch_size=_BATCH)  # type: ignore[arg-type]
+        put_in_force(rows.agreed)
 
     def _id(self) -> uuid.UUID:
         return uuid.UUID(int=self.random.getrandbits(128), version=4)
@@ -211,22 +214,23 @@ class _Telling:
         )
         for place, step in enumerate(steps):
             when = at + timedelta(hours=7 * place)
-            self.rows.consents.append(
-                ConsentRecord(
-                    id=self._id(),
-                    platform=self.platform,
-                    customer=customer,
-                    channel=ConsentRecord.Channel.EMAIL,
-                    purpose="marketing",
-                    action=step,
-                    needs_confirmation=step == action.GIVEN,
-                    source="mailbox" if step == action.CONFIRMED else "checkout",
-                    document_version="2025-06",
-                    at=when,
-                )
+            line = ConsentRecord(
+                id=self._id(),
+                platform=self.platform,
+                customer=customer,
+                channel=ConsentRecord.Channel.EMAIL,
+                purpose="marketing",
+                action=step,
+                needs_confirmation=step == action.GIVEN,
+                source="mailbox" if step == action.CONFIRMED else "checkout",
+                document_version="2025-06",
+                at=when,
             )
+            self.rows.consents.append(line)
             said = {"channel": "email", "purpose": "marketing", "action": str(step)}
             self.rows.events.append(self._event(customer, CustomerEvent.Kind.CONSENT, when, **said))
+        if line.counts:
+            self.rows.agreed.append(line)
 
     def _event(self, customer: Customer, kind: CustomerEvent.Kind, at: datetime, **data: str) -> CustomerEvent:
         return CustomerEvent(id=self._id(), platform=self.platform, customer=customer, kind=kind, at=at, data=data)

@@ -1,6 +1,6 @@
 """The tables of customers."""
 
-from customers.models.consents import ConsentRecord
+from customers.models.consents import ConsentInForce, ConsentRecord
 from customers.models.duplicates import DuplicatePair, Merge
 from customers.models.events import CustomerEvent
 from customers.models.imports import BrokenRow, ErrorPolicy, ImportChunk, ImportRun, Match
@@ -25,6 +25,7 @@ __all__ = [
     "MAX_LABEL",
     "Address",
     "BrokenRow",
+    "ConsentInForce",
     "ConsentRecord",
     "Customer",
     "CustomerEvent",

@@ -10,17 +10,6 @@ from modules.guards import AppendOnly
 from platforms.models import Platform
 from platforms.validators import validate_code, validate_name
 
-# What `ConsentRecord.counts` says, for the database.
-_COUNTS = models.Q(action="given", needs_confirmation=False) | models.Q(action="confirmed")
-
-
-class ConsentQuerySet(models.QuerySet["ConsentRecord"]):
-    """Reads of the ledger."""
-
-    def counting(self) -> "ConsentQuerySet":
-        """Return the lines that count, as long as they are the newest."""
-        return self.filter(_COUNTS)
-
 
 class ConsentRecord(models.Model):
     """One line of the ledger of consents: given, confirmed from the mailbox, or withdrawn. Never written again.
@@ -62,8 +51,6 @@ class ConsentRecord(models.Model):
     actor_label = models.CharField(max_length=MAX_LABEL, blank=True)
     at = models.DateTimeField()
 
-    objects = ConsentQuerySet.as_manager()
-
     class Meta:
         ordering = ["-at"]
         constraints = [
@@ -76,11 +63,6 @@ class ConsentRecord(models.Model):
         indexes = [
             models.Index(fields=["customer", "channel", "purpose", "-at"], name="idx_customers_consent"),
             models.Index(fields=["platform", "-at"], name="idx_customers_consent_at"),
-            models.Index(
-                fields=["platform", "channel", "purpose", "customer"],
-                condition=_COUNTS,
-                name="idx_customers_consent_counts",
-            ),
         ]
 
     def __str__(self) -> str:
@@ -92,3 +74,32 @@ class ConsentRecord(models.Model):
         return self.action == self.Action.CONFIRMED or (
             self.action == self.Action.GIVEN and not self.needs_confirmation
         )
+
+
+class ConsentInForce(models.Model):
+    """That a customer agreed, on a channel for a purpose, and still does: what the ledger comes to.
+
+    There is a row while the newest line counts. It is written with the line, so that who agreed is found among a
+    million without reading the ledger; that remains the proof.
+    """
+
+    tenant_path: ClassVar[str] = "platform"
+
+    id = models.BigAutoField(primary_key=True)
+    platform = models.ForeignKey(Platform, on_delete=models.CASCADE, related_name="+", db_index=False)
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="+", db_index=False)
+    channel = models.CharField(max_length=10, choices=ConsentRecord.Channel.choices)
+    purpose = models.CharField(max_length=50)
+
+    class Meta:
+        ordering = ["channel", "purpose"]
+        verbose_name_plural = "consents in force"
+        constraints = [
+            models.UniqueConstraint(fields=["customer", "channel", "purpose"], name="uq_customers_consent_in_force")
+        ]
+        indexes = [
+            models.Index(fields=["platform", "channel", "purpose", "customer"], name="idx_customers_consent_in_force")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.purpose} by {self.get_channel_display()}"

@@ -92,7 +92,7 @@ def test_demo__told_anew__are_the_same_people(django_assert_max_num_queries: Dja
         ConsentRecord.objects.filter(platform=quarry).delete()
     Customer.objects.filter(platform=quarry).delete()
     Tag.objects.filter(platform=quarry).delete()
-    with django_assert_max_num_queries(42):
+    with django_assert_max_num_queries(43):
         demo.load(Story())
     assert (
         list(Customer.objects.filter(platform=quarry).order_by("pk").values("pk", "first_name", "created_at")) == before
