@@ -80,11 +80,14 @@ def give(
 ) -> ConsentRecord:
     """Write down that the customer agreed; where it has to be confirmed, have the mail sent that asks for it.
 
+    Who agreed already, and says so again, has nothing to confirm.
+
     source: where they said so, e.g. `checkout`. Raises Conflict for a customer who is closed, ValidationError, also
     where it has to be confirmed and there is no mailbox.
     """
     locked = lock_open(customer)
-    needs_confirmation = has_to_be_confirmed(locked.platform, channel)
+    is_new = not is_given(customer=locked, channel=channel, purpose=purpose)
+    needs_confirmation = is_new and has_to_be_confirmed(locked.platform, channel)
     if needs_confirmation and not locked.email:
         message = "This customer has no e-mail address from which it could be confirmed."
         raise ValidationError({"channel": ValidationError(message, code="no_email")})
@@ -115,7 +118,7 @@ def confirmation_token(line: ConsentRecord, customer: Customer) -> str:
 
 @transaction.atomic
 def confirm(*, platform: Platform, token: str) -> ConsentRecord:
-    """Confirm a consent from the mailbox; return the line that says so, the first one if it was confirmed already.
+    """Confirm a consent from the mailbox; return the line that says so, the newest one if it counts already.
 
     Raises ValidationError with the code `invalid_token` for a token that is not ours or of another platform, too old,
     sent to an address that is not the customer's any more, or of a consent that was given anew or withdrawn since.
@@ -130,7 +133,7 @@ def confirm(*, platform: Platform, token: str) -> ConsentRecord:
     line = _newest_line(customer, given.channel, given.purpose)
     if mailbox != _mailbox(customer) or line is None:
         raise refusal
-    if line.action == Action.CONFIRMED:
+    if line.counts:
         return line
     if line.pk != given.pk:
         raise refusal

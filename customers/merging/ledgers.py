@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from customers import consents
-from customers.models import ConsentRecord, Customer
+from customers.models import ConsentRecord, Customer, Merge
 from platforms.access import Actor
 
 MERGED, UNDONE = "merge", "merge undone"
@@ -66,26 +66,58 @@ def add(kept: Customer, found: Iterable[Outcome], by: Actor | None) -> list[dict
     return added
 
 
-def put_back(kept: Customer, added: Iterable[dict[str, Any]], by: Actor | None) -> None:
-    """Have the kept one's ledger answer as before the merge, by further lines.
+def put_back(*, trail: Merge, was: Customer, kept: Customer, merged: Customer, by: Actor | None) -> list[str]:
+    """Have both ledgers answer as before the merge, by further lines; return the keys of those of the kept customer.
 
-    Where somebody said something since, that stands. What had not counted before does not count again.
+    was, kept: the kept customer while the two were one, and as it is to be. What somebody said since, stands: a
+    withdrawal on both sides, for nobody knows on whose behalf it was; a consent on the kept one's, unless it was given
+    for a mailbox or number that goes back. What had not counted before does not count again.
     """
-    now = _newest(kept)
-    for step in added:
-        keys = [key for key in (step["line"], step["before"]) if key]
-        lines = {str(line.pk): line for line in ConsentRecord.objects.filter(pk__in=keys)}
-        line, before = lines[step["line"]], lines.get(step["before"])
-        counted = before is not None and before.counts
-        if now[line.channel, line.purpose].pk != line.pk or line.counts == counted:
+    steps = {step["line"]: step["before"] for step in trail.moved["consents"]}
+    lines = list(ConsentRecord.objects.filter(customer=kept))
+    now = {_key(line): line for line in consents.newest(lines)}
+    before = {_key(line): line for line in consents.newest(line for line in lines if line.at <= trail.at)}
+    by_id = {str(line.pk): line for line in lines}
+    before |= {_key(by_id[key]): by_id[old] for key, old in steps.items() if old is not None}
+    ours = _added_to(kept)
+    said = {
+        _key(line): line
+        for line in consents.newest(one for one in lines if one.at > trail.at and str(one.pk) not in ours)
+    }
+    theirs = _newest(merged)
+    added = []
+    for key in sorted({*said, *(_key(by_id[step]) for step in steps)}):
+        stood, stands, since = before.get(key), now[key], said.get(key)
+        counted = stood is not None and stood.counts
+        if since is not None and since.action == Action.WITHDRAWN:
+            if key in theirs and theirs[key].action != Action.WITHDRAWN:
+                consents.add_line(merged, *key, Action.WITHDRAWN, UNDONE, since.document_version, by)
             continue
-        action, version = (before.action, before.document_version) if before and counted else (Action.WITHDRAWN, "")
-        consents.add_line(kept, line.channel, line.purpose, Action(action), UNDONE, version, by)
+        is_left = since is not None and (counted or not since.counts or _owns(was, kept, key[0]))
+        if is_left or stands.counts == counted:
+            continue
+        action, version = (stood.action, stood.document_version) if stood and counted else (Action.WITHDRAWN, "")
+        added.append(str(consents.add_line(kept, *key, Action(action), UNDONE, version, by).pk))
+    return added
+
+
+def _key(line: ConsentRecord) -> tuple[str, str]:
+    return line.channel, line.purpose
+
+
+def _added_to(kept: Customer) -> set[str]:
+    """Return the keys of the lines that merges, and undoing them, added to a customer's ledger: nobody said them."""
+    trails = Merge.objects.filter(kept=kept).values_list("moved", flat=True)
+    return {
+        key
+        for moved in trails
+        for key in (*(step["line"] for step in moved.get("consents", ())), *moved.get("put_back", ()))
+    }
 
 
 def _newest(customer: Customer) -> dict[tuple[str, str], ConsentRecord]:
     lines = ConsentRecord.objects.filter(customer=customer)
-    return {(line.channel, line.purpose): line for line in consents.newest(lines)}
+    return {_key(line): line for line in consents.newest(lines)}
 
 
 def _owns(customer: Customer, result: Customer, channel: str) -> bool:

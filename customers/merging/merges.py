@@ -110,16 +110,16 @@ def undo(*, trail: Merge, by: Actor | None = None) -> Undoing:
     undoing = _undoing(trail, kept, merged)
     if undoing.blockers:
         raise Blocked(undoing.blockers)
-    kept, merged = undoing.kept, undoing.merged
+    was, kept, merged = kept, undoing.kept, undoing.merged
     if undoing.restored:
         kept.clean()
     # The kept one first: it may give back what only one customer may have.
     _save(kept, *undoing.restored)
     _save(merged, "status", "merged_into")
     moving.put_back(kept, merged, trail.moved)
-    ledgers.put_back(kept, trail.moved["consents"], by)
+    trail.moved["put_back"] = ledgers.put_back(trail=trail, was=was, kept=kept, merged=merged, by=by)
     trail.undone_at, trail.undone_by = timezone.now(), by.label if by is not None else ""
-    trail.save(update_fields=["undone_at", "undone_by"])
+    trail.save(update_fields=["moved", "undone_at", "undone_by"])
     record(kept, CustomerEvent.Kind.UNMERGED, by, merged=str(merged.pk), newer=list(undoing.newer))
     record(merged, CustomerEvent.Kind.UNMERGED, by, into=str(kept.pk))
     tell(UNMERGED, kept, by, {"merged": str(merged.pk)})

@@ -69,6 +69,18 @@ def test_consent__confirmed__outlives_a_new_address_where_an_open_link_does_not(
     assert not consents.is_given(customer=maelle, channel="email", purpose="news")
 
 
+def test_consent__given_again__goes_on_to_count_and_asks_for_no_click(maelle: Customer) -> None:
+    first = give(maelle, document_version="2026-01")
+    confirm(first, maelle)
+    again = give(maelle, document_version="2026-07")
+    assert (is_given(maelle), again.counts, again.document_version) == (True, True, "2026-07")
+    # Nor does the old mail's link do any harm.
+    assert confirm(first, maelle) == again
+    assert is_given(maelle)
+    withdraw(maelle)
+    assert not give(maelle).counts
+
+
 def test_consent__to_post__counts_at_once(maelle: Customer) -> None:
     give(maelle, channel="post")
     assert is_given(maelle, "post")
