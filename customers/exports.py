@@ -1,9 +1,9 @@
 """Customers on their way out: the columns that an import reads, row by row, in constant memory."""
 
 import logging
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-
-from django.db.models import Q
+from uuid import UUID
 
 from customers import files
 from customers.cells import ADDRESS_COLUMNS, COLUMNS, escape, join_names
@@ -15,8 +15,10 @@ from platforms.models import Platform
 logger = logging.getLogger(__name__)
 
 FEATURE = "import_export"
-# Read at a time, each by where the last ended: nothing is kept open for a reader who is slow.
+# Read at a time: nothing is kept open for a reader who is slow.
 _PAGE = 500
+# Keys: how long one is, how many are fetched at once, and how many bytes of them stay in memory.
+_KEY, _AT_ONCE, _IN_MEMORY = 16, 10_000, 1 << 20
 _WRITERS: dict[str, Callable[[Iterable[Sequence[str]]], Iterator[bytes]]] = {
     ImportRun.Format.CSV: files.csv_file,
     ImportRun.Format.XLSX: files.xlsx_file,
@@ -52,13 +54,20 @@ def _noted(customers: CustomerQuerySet, platform: Platform, by: Actor) -> Iterat
 
 
 def _pages(customers: CustomerQuerySet) -> Iterator[Customer]:
-    rows = customers.order_by("created_at", "pk").prefetch_related("tags", "vendors", "addresses")
-    page = list(rows[:_PAGE])
-    while page:
-        yield from page
-        last = page[-1]
-        beyond = Q(created_at__gt=last.created_at) | Q(created_at=last.created_at, pk__gt=last.pk)
-        page = list(rows.filter(beyond)[:_PAGE])
+    """Yield the customers as they are when their page is reached, of those whom one query finds at the start.
+
+    Asked page by page, a filter that has to find them all would do so for each page. Their keys wait in a file instead:
+    16 bytes each.
+    """
+    rows = Customer.objects.open().prefetch_related("tags", "vendors", "addresses")
+    with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as keys:
+        for key in customers.order_by("created_at", "pk").values_list("pk", flat=True).iterator(_AT_ONCE):
+            keys.write(key.bytes)
+        keys.seek(0)
+        while page := keys.read(_PAGE * _KEY):
+            wanted = [UUID(bytes=page[place : place + _KEY]) for place in range(0, len(page), _KEY)]
+            there = rows.in_bulk(wanted)
+            yield from (there[key] for key in wanted if key in there)
 
 
 def _row(customer: Customer) -> list[str]:

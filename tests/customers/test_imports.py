@@ -14,7 +14,8 @@ from django.db import OperationalError
 from django.urls import reverse
 from django.utils import timezone
 
-from customers import imports, merging
+from customers import exports, imports, merging, segments, selectors
+from customers.files import writing
 from customers.imports import running
 from customers.models import Customer, CustomerEvent, ErrorPolicy, ImportChunk, ImportRun, Match
 from modules import services as module_services
@@ -26,7 +27,7 @@ from platforms.models import Platform, User, Vendor
 from tests.admin.pages import logged_in
 from tests.customers.conftest import Untouched
 from tests.customers.importing import BAD, GOOD, begin, counts, exported, people, table, worked
-from tests.factories import CustomerFactory, ImportRunFactory, VendorFactory
+from tests.factories import CustomerFactory, ImportRunFactory, SegmentFactory, VendorFactory
 from tests.modules.building import enable, origin
 
 pytestmark = pytest.mark.django_db
@@ -354,6 +355,37 @@ def test_export__statements__do_not_grow_with_the_rows_of_a_page(
     worked(checked)
     with django_assert_max_num_queries(13):
         exported(shop, ann)
+
+
+def test_export__of_a_segment_in_many_pages__finds_its_members_once(
+    ann: User, shop: Platform, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
+    members = CustomerFactory.create_batch(5, platform=shop, locale="de")
+    CustomerFactory(platform=shop, locale="fr")
+    german = {"field": "locale", "operator": "is", "value": ["de"]}
+    monkeypatch.setattr(exports, "_PAGE", 2)
+    monkeypatch.setattr(selectors, "_NEWEST", 1)
+    found = segments.in_pages(SegmentFactory(platform=shop, rules=[german]))
+    # The keys; then for each of three pages the customers, their tags, vendors and addresses.
+    with django_assert_num_queries(1 + 3 * 4):
+        pieces = list(exports.export(platform=shop, customers=found, file_format=ImportRun.Format.CSV, by=Actor(ann)))
+    lines = b"".join(pieces).decode().splitlines()[1:]
+    assert [line.split(",")[0] for line in lines] == [str(member.email) for member in members]
+
+
+def test_export__who_is_erased_while_it_runs__is_left_out(
+    ann: User, shop: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, third = CustomerFactory.create_batch(3, platform=shop)
+    monkeypatch.setattr(exports, "_PAGE", 1)
+    monkeypatch.setattr(writing, "_PIECE", 0)
+    everybody = Customer.objects.filter(platform=shop)
+    pieces = exports.export(platform=shop, customers=everybody, file_format=ImportRun.Format.CSV, by=Actor(ann))
+    read = [next(pieces), next(pieces)]
+    Customer.objects.filter(pk__in=[second.pk, third.pk]).update(status="erased")
+    text = b"".join([*read, *pieces]).decode()
+    assert first.email in text
+    assert third.email not in text
 
 
 def test_import__of_who_was_merged_since__changes_the_kept_one(shop: Platform, ann: User) -> None:
