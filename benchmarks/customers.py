@@ -35,7 +35,7 @@ FILL = """
     SELECT
         gen_random_uuid(), %(platform)s, 'c' || number || '@example.com', 'c' || number || '@example.com',
         '+4930' || (10000000 + number), first, last, lower(first || ' ' || last), lower(last || ' ' || first), 'de',
-        CASE WHEN number %% 33 = 0 THEN 'blocked' ELSE 'active' END,
+        CASE WHEN number %% 33 = 0 THEN 'blocked' WHEN number %% 20 = 0 THEN 'erased' ELSE 'active' END,
         CASE WHEN days > 360 THEN 'L-' ELSE 'C-' END || number, now() - days * interval '1 day', now()
     FROM (
         SELECT
@@ -124,13 +124,16 @@ def main() -> None:
     }
     for name, platforms in (("all platforms", (large, small)), ("the small platform", (small,))):
         seen = Platform.objects.filter(pk__in=[platform.pk for platform in platforms])
-        shown = Customer.objects.filter(platform__in=seen).order_by("-created_at", "-id")
+        everybody = Customer.objects.filter(platform__in=seen).order_by("-created_at", "-id")
+        shown = everybody.open()
         asked_for[f"admin, {name}: a page"] = partial(_cut, shown, 50)
+        asked_for[f"admin, {name}: all of them"] = partial(_cut, everybody, 50)
+        asked_for[f"admin, {name}: the erased"] = partial(_cut, everybody.filter(status="erased"), 50)
         asked_for[f"admin, {name}: the count"] = partial(_cut, shown.order_by(), BoundedPaginator.MOST + 1)
         for text in ("d", "L-1", "anke gross9"):
-            asked_for[f"admin, {name}: search {text}"] = partial(_found, shown, text, 50)
+            asked_for[f"admin, {name}: search {text}"] = partial(_found, shown, text, 50, everybody)
             asked_for[f"admin, {name}: search {text}, the count"] = partial(
-                _found, shown.order_by(), text, BoundedPaginator.MOST + 1
+                _found, shown.order_by(), text, BoundedPaginator.MOST + 1, everybody
             )
     for what, make in asked_for.items():
         measure(what, make, with_plans=asked.plans)

@@ -1,6 +1,5 @@
 """Possible duplicates as a queue, and merges with a way back."""
 
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -17,6 +16,7 @@ from django.utils.safestring import SafeString
 
 from customers import duplicates, merging
 from customers.admin import wording
+from customers.admin.queues import StatusFilter
 from customers.models import DuplicatePair, Merge
 from modules.admin.bases import ModuleModelAdmin
 from modules.admin.readonly import READING, ReadOnlyAdmin
@@ -26,27 +26,11 @@ from platforms.admin_displays import day_of, pill
 from platforms.admin_scope import may
 
 
-class QueueFilter(admin.SimpleListFilter):
-    """What staff said of a pair: those of whom nobody said anything yet, unless another is asked for."""
+class PairStatusFilter(StatusFilter):
+    """What staff said of a pair: those of whom nobody said anything yet come first."""
 
-    title = "status"
-    parameter_name = "status"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Return what may be asked for besides."""
-        return [("dismissed", "Dismissed"), ("all", "All")]
-
-    def choices(self, changelist: Any) -> Iterator[Any]:
-        """Return the choices; the first, without one, is the queue."""
-        first, *others = super().choices(changelist)
-        yield {**first, "display": "Open"}
-        yield from others
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[DuplicatePair]) -> QuerySet[DuplicatePair]:
-        """Narrow."""
-        if self.value() == "all":
-            return queryset
-        return queryset.filter(status=self.value() or DuplicatePair.Status.OPEN)
+    statuses = DuplicatePair.Status
+    first, first_label = (DuplicatePair.Status.OPEN,), "Open"
 
 
 class WrittenElsewhereAdmin(ModuleModelAdmin):
@@ -95,7 +79,7 @@ class DuplicatePairAdmin(WrittenElsewhereAdmin):
     """The queue of those who may be one person, strongest first."""
 
     list_display = ("who", "shared", "platform", "state", "found")
-    list_filter = ("platform", QueueFilter, "same_email", "same_phone", "same_name")
+    list_filter = ("platform", PairStatusFilter, "same_email", "same_phone", "same_name")
     list_select_related = ("platform", "a", "b")
     sortable_by = ()
     ordering = ("-strength", "-found_at", "pk")

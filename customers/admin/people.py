@@ -16,6 +16,7 @@ from customers.admin.exports import ExportableAdmin
 from customers.admin.forms import AddressForm, CustomerForm
 from customers.admin.merge_pages import MergePages
 from customers.admin.privacy import privacy_panel
+from customers.admin.queues import StatusFilter
 from customers.admin.segments import SegmentFilter
 from customers.models import Address, Customer, Note, Tag
 from modules.admin.bases import ModuleInline, ModuleModelAdmin
@@ -34,6 +35,13 @@ _PILLS = {
     Customer.Status.MERGED: "off",
     Customer.Status.ERASED: "off",
 }
+
+
+class CustomerStatusFilter(StatusFilter):
+    """Whether somebody is a customer still: those who are come first."""
+
+    statuses = Customer.Status
+    first, first_label = Customer.OPEN, "Active or blocked"
 
 
 class OfOpenCustomerInline(ModuleInline):
@@ -85,7 +93,7 @@ class CustomerAdmin(ConsentPages, ExportableAdmin):
     # None for many rows at once: beyond a page, nobody could say which.
     actions = None
     list_display = ("full_name", "email", "phone", "platform", "state", "created")
-    list_filter = ("platform", "status", "tags", "vendors", SegmentFilter, "created_at")
+    list_filter = ("platform", CustomerStatusFilter, "tags", "vendors", SegmentFilter, "created_at")
     list_select_related = ("platform",)
     sortable_by = ("created",)
     # Each count would read every customer.

@@ -16,6 +16,7 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from customers import privacy
+from customers.admin.queues import StatusFilter
 from customers.models import Customer, PrivacyRequest, PrivacyRequestQuerySet
 from modules.admin.bases import ModuleModelAdmin
 from modules.admin.places import name_of
@@ -70,6 +71,13 @@ def _way(customer: Customer, kind: PrivacyRequest.Kind) -> dict[str, str]:
         "text": f"Request {kind.label.lower()}",
         "url": f"{reverse('admin:customers_privacyrequest_add')}?{query}",
     }
+
+
+class RequestStatusFilter(StatusFilter):
+    """How a request stands: those that are still to be done come first."""
+
+    statuses = Status
+    first, first_label = PrivacyRequest.PENDING, "To be done"
 
 
 class OverdueFilter(admin.SimpleListFilter):
@@ -202,7 +210,7 @@ class PrivacyRequestAdmin(ModuleModelAdmin):
     paginator = BoundedPaginator
     actions = None
     list_display = ("what", "who", "platform", "state", "due", "asked")
-    list_filter = ("platform", "kind", "status", OverdueFilter, "source")
+    list_filter = ("platform", "kind", RequestStatusFilter, OverdueFilter, "source")
     list_select_related = ("platform", "customer")
     show_facets = admin.ShowFacets.NEVER
     sortable_by = ("due",)
@@ -248,6 +256,11 @@ class PrivacyRequestAdmin(ModuleModelAdmin):
     ) -> HttpResponse:
         """Refuse: there is no such page."""
         return HttpResponseNotAllowed([])
+
+    def scope_choices(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        """Leave out who was merged or erased: the service would refuse them."""
+        choices = super().scope_choices(request, queryset)
+        return choices.filter(status__in=Customer.OPEN) if choices.model is Customer else choices
 
     def _may(self, request: HttpRequest, permission: str, row: PrivacyRequest) -> bool:
         return self.may(request, right_for(self.module, permission), row)

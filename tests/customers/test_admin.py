@@ -7,7 +7,7 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.urls import reverse
 
-from customers import services
+from customers import merging, privacy, services
 from customers.models import Address, Customer, Tag
 from modules.models import Event
 from platforms.admin_base import BoundedPaginator
@@ -49,9 +49,38 @@ def test_list__search_and_filters__by_a_start_and_on_own_platforms(
     assert listed(client, LIST) == [other, maelle]
     assert listed(client, LIST, q="dub") == [maelle]
     assert listed(client, LIST, q="ubois") == []
-    assert listed(client, LIST, q="KER") == listed(client, LIST, status__exact="blocked") == [other]
+    assert listed(client, LIST, q="KER") == listed(client, LIST, status="blocked") == [other]
     assert listed(client, LIST, tags__id__exact=gold.pk) == [other]
     assert listed(client, LIST, vendors__id__exact=brindle.pk) == [maelle]
+
+
+def test_list__closed_customers__are_shown_to_who_asks_for_them(maelle: Customer, ann: User) -> None:
+    blocked, merged, erased = CustomerFactory.create_batch(3, platform=maelle.platform)
+    services.block_customer(customer=blocked)
+    merging.merge(kept=maelle, merged=merged)
+    privacy.erase_now(customer=erased)
+    client = logged_in(ann)
+    assert listed(client, LIST) == [blocked, maelle]
+    assert [listed(client, LIST, status=status) for status in ("active", "blocked", "merged", "erased")] == [
+        [maelle],
+        [blocked],
+        [merged],
+        [erased],
+    ]
+    assert listed(client, LIST, status="all") == [erased, merged, blocked, maelle]
+    assert listed(client, LIST, status="all", q=merged.last_name) == [merged]
+    assert listed(client, LIST, status="lost") == []
+    [shown] = [one for one in client.get(LIST).context["cl"].filter_specs if one.title == "status"]
+    choices = list(shown.choices(client.get(LIST).context["cl"]))
+    assert [one["display"] for one in choices] == [
+        "Active or blocked",
+        "Active",
+        "Blocked",
+        "Merged",
+        "Erased",
+        "All",
+    ]
+    assert [one["selected"] for one in choices] == [True, *[False] * 5]
 
 
 def test_list__of_very_many__is_counted_so_far_and_no_further(

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from customers import privacy
+from customers import merging, privacy, services
 from customers.models import Customer, PrivacyRequest
 from modules import services as module_services
 from platforms.models import Platform, User
@@ -55,10 +55,38 @@ def test_queue__filters_and_order__soonest_due_first_on_own_platforms(
     client = logged_in(ann)
     assert listed(client, LIST) == [first, last]
     assert listed(client, LIST, overdue="yes") == listed(client, LIST, kind__exact="export") == [first]
-    assert listed(client, LIST, status__exact="on_hold") == [last]
+    assert listed(client, LIST, status="on_hold") == [last]
     page = text_of(client.get(LIST))
     assert '<span class="pill pill--warn">Overdue</span>' in page
     assert '<span class="pill pill--warn">On hold</span>' in page
+
+
+def test_queue__done_and_called_off__are_shown_to_who_asks_for_them(maelle: Customer, ann: User) -> None:
+    waits, held, off = (PrivacyRequestFactory(customer__platform=maelle.platform) for _ in range(3))
+    done = PrivacyRequestFactory(customer=maelle, kind="export")
+    privacy.hold(request=held, reason="A lawsuit.")
+    privacy.cancel(request=off)
+    privacy.fetch(request=done)
+    client = logged_in(ann)
+    assert listed(client, LIST) == [waits, held]
+    assert [listed(client, LIST, status=status) for status in ("open", "on_hold", "done", "cancelled")] == [
+        [waits],
+        [held],
+        [done],
+        [off],
+    ]
+    assert listed(client, LIST, status="all") == [waits, held, off, done]
+    assert "To be done" in text_of(client.get(LIST))
+
+
+def test_autocomplete__of_whom_it_is_about__offers_those_who_are_customers_still(maelle: Customer, ann: User) -> None:
+    blocked, merged, erased = CustomerFactory.create_batch(3, platform=maelle.platform)
+    services.block_customer(customer=blocked)
+    merging.merge(kept=maelle, merged=merged)
+    privacy.erase_now(customer=erased)
+    asked = {"app_label": "customers", "model_name": "privacyrequest", "field_name": "customer"}
+    answer = logged_in(ann).get(reverse("admin:autocomplete"), {**asked, "term": ""})
+    assert [row["id"] for row in answer.json()["results"]] == [str(blocked.pk), str(maelle.pk)]
 
 
 @pytest.mark.parametrize("count", [1, 10])
@@ -118,7 +146,7 @@ def test_add__foreign_closed_or_waiting__said_in_the_form_and_nothing_written(
     privacy.execute(request=PrivacyRequestFactory(customer=gone), is_early=True)
     PrivacyRequestFactory(customer=maelle)
     client = logged_in(ann)
-    for customer, field in ((foreign, "customer"), (gone, "__all__"), (maelle, "__all__")):
+    for customer, field in ((foreign, "customer"), (gone, "customer"), (maelle, "__all__")):
         values = {"customer": str(customer.pk), "kind": "erasure", "source": "email"}
         with untouched():
             answer = send(client, client.get(ADD), "privacyrequest_form", values, "Save")
