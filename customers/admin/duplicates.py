@@ -194,7 +194,7 @@ class MergeAdmin(WrittenElsewhereAdmin, ReadOnlyAdmin):
         except ValidationError as error:
             messages.error(request, " ".join(error.messages))
         except IntegrityError:
-            messages.error(request, "Somebody saved something meanwhile that collides with it. Nothing was done.")
+            messages.error(request, f"{wording.COLLISION} Nothing was done.")
         else:
             newer = ", ".join(map(wording.field_name, done.newer))
             stays = f" Changed since, and left so: {newer}." if newer else ""

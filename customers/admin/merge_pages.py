@@ -12,6 +12,7 @@ from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.widgets import AdminTextInputWidget
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import IntegrityError
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -27,6 +28,12 @@ from modules.permissions import right_for
 from platforms.access import Actor
 from platforms.admin_forms import ReasonForm
 from platforms.conflicts import Conflict
+
+# What is said of a pair, by what became of it.
+_SETTLED = {
+    DuplicatePair.Status.DISMISSED: "They are two: nobody is asked about them again.",
+    DuplicatePair.Status.OPEN: "They are in the queue again.",
+}
 
 
 class OtherForm(forms.Form):
@@ -68,7 +75,7 @@ class MergePages:
         self.admin: Any = admin
 
     def merge(self, request: HttpRequest) -> HttpResponse:
-        """Ask for the other one, show the two side by side, and on POST merge them or say that they are two."""
+        """Ask for the other one, show the two side by side, and on POST merge them or settle that they are two."""
         if not self.admin.has_view_permission(request):
             raise PermissionDenied
         if "kept" not in request.GET:
@@ -85,7 +92,9 @@ class MergePages:
         if not self._may(request, kept):
             raise PermissionDenied
         if "dismiss" in request.POST:
-            return self._dismiss(request, kept, other)
+            return self._settle(request, kept, other, duplicates.dismiss)
+        if "reopen" in request.POST:
+            return self._settle(request, kept, other, duplicates.reopen)
         return self._merge(request, kept, other)
 
     @staticmethod
@@ -116,6 +125,8 @@ class MergePages:
             raise Http404("One of the two is gone.") from None
         except ValidationError as error:
             return self._compare(request, kept, other, reason_form=asked, problem=" ".join(error.messages))
+        except IntegrityError:
+            return self._compare(request, kept, other, choices=choices, reason_form=asked, problem=wording.COLLISION)
         except Conflict as error:
             fresh = [Customer.objects.select_related("platform").get(pk=one.pk) for one in (kept, other)]
             is_stale = error.code == "stale"
@@ -130,20 +141,22 @@ class MergePages:
         names = wording.merged_and_kept(trail)
         return format_html('{} was merged into {}. <a href="{}">Look at it, or undo it</a>', *names, address)
 
-    def _dismiss(self, request: HttpRequest, kept: Customer, other: Customer) -> HttpResponse:
+    def _settle(self, request: HttpRequest, kept: Customer, other: Customer, settle: Any) -> HttpResponse:
         pair = self._pair(kept, other)
         try:
-            if pair is not None:
-                duplicates.dismiss(pair=pair, by=Actor.of(request))
-                messages.success(request, "They are two: nobody is asked about them again.")
+            if pair is None:
+                raise DuplicatePair.DoesNotExist
+            settled = settle(pair=pair, by=Actor.of(request))
         except DuplicatePair.DoesNotExist:
             messages.info(request, "Nobody asks about these two any more.")
+        else:
+            messages.success(request, _SETTLED[settled.status])
         return HttpResponseRedirect(reverse("admin:customers_duplicatepair_changelist"))
 
     @staticmethod
     def _pair(one: Customer, other: Customer) -> DuplicatePair | None:
         a, b = sorted((one, other), key=lambda customer: customer.pk)
-        return DuplicatePair.objects.filter(a=a, b=b).first()
+        return DuplicatePair.objects.live().filter(a=a, b=b).first()
 
     def _choose(self, request: HttpRequest, kept: Customer, form: OtherForm) -> HttpResponse:
         return self._render(request, "choose", kept, title=f"Merge with {kept}", form=form)
@@ -166,7 +179,7 @@ class MergePages:
             plan, problem = merging.preview(kept, other), " ".join(error.messages)
         pair = self._pair(kept, other)
         may_merge = self._may(request, kept)
-        is_open = pair is not None and pair.status == DuplicatePair.Status.OPEN
+        status = pair.status if pair is not None and may_merge else None
         response = self._render(
             request,
             "compare",
@@ -183,7 +196,8 @@ class MergePages:
             why=[wording.WHY[word] for word in pair.why] if pair else [],
             will_block=self._will_block(plan),
             can_merge=may_merge and not plan.blockers,
-            can_dismiss=may_merge and is_open,
+            can_dismiss=status == DuplicatePair.Status.OPEN,
+            can_reopen=status == DuplicatePair.Status.DISMISSED,
             reason_form=reason_form or ReasonForm(),
             is_stale=is_stale,
             problem=problem,

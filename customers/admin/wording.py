@@ -7,6 +7,8 @@ from django.utils.http import urlencode
 
 from customers.models import Customer, DuplicatePair, Merge
 
+# Said where the database refuses a merge, or the way back, for what somebody else has saved.
+COLLISION = "Somebody saved something meanwhile that collides with it."
 WHY = {"email": "Mailbox", "phone": "Phone", "name": "Name"}
 _MOVES = {
     "vendors": ("vendor", "vendors"),

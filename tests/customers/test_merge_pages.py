@@ -1,5 +1,6 @@
 """Duplicates and merges in the admin: a queue, the two side by side, and a way back."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -214,6 +215,28 @@ def test_merge__something_in_the_way__named_and_nothing_written(
     assert "name two" in text_of(compare(client, maelle, maelle.pk))
 
 
+def test_merge__collides_with_what_somebody_saved_meanwhile__said_and_nothing_written(
+    maelle: Customer, double: Customer, ann: User, untouched: Untouched
+) -> None:
+    client = logged_in(ann)
+    page = compare(client, maelle, double.pk)
+    collided: list[bool] = []
+
+    def tag_first(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        if sql.startswith('UPDATE "customers_customer_tags"') and not collided:
+            collided.append(True)
+            maelle.tags.add(double.tags.get(name="Silver"))
+        return execute(sql, params, many, context)
+
+    with untouched(), connection.execute_wrapper(tag_first):
+        answer = send(client, page, "merge_form", {"email": "merged", "reason": "Rang."}, "Merge")
+    assert collided
+    assert "Somebody saved something meanwhile that collides with it." in text_of(answer)
+    data = form_on(answer, "merge_form").data
+    assert (data["email"], data["reason"]) == (["merged"], ["Rang."])
+    assert send(client, answer, "merge_form", {}, "Merge").status_code == 302
+
+
 @pytest.mark.parametrize("typed", [{"email": "both"}, {"reason": "x" * 501}, {"digest": None}])
 def test_merge__what_no_page_sends__said_and_nothing_written(
     typed: dict[str, str | None], maelle: Customer, double: Customer, ann: User, untouched: Untouched
@@ -253,7 +276,33 @@ def test_pair__they_are_two__dismissed_from_the_comparison(shop: Platform, ann: 
     assert "They share: Phone." in text_of(page)
     assert send(client, page, "merge_form", {}, "They are two")["Location"] == QUEUE
     assert DuplicatePair.objects.get().status == "dismissed"
-    assert "Staff said that they are two." in text_of(client.get(led["Location"]))
+    assert re.search(r"ann said on \d+ \w+ \d+ that they are two\.", text_of(client.get(led["Location"])))
+
+
+def test_pair__dismissed__looked_at_again_from_the_comparison(shop: Platform, ann: User) -> None:
+    pair = duplicates.dismiss(pair=DuplicatePairFactory.create(platform=shop))
+    client = logged_in(ann)
+    page = compare(client, pair.a, pair.b.pk)
+    assert set(form_on(page, "merge_form").buttons) == {"Merge", "Look at them again"}
+    answer = send(client, page, "merge_form", {}, "Look at them again")
+    assert (answer["Location"], messages_of(answer)) == (QUEUE, ["They are in the queue again."])
+    pair.refresh_from_db()
+    assert (pair.status, pair.dismissed_at, pair.dismissed_by) == ("open", None, "")
+    assert "They are two" in form_on(compare(client, pair.a, pair.b.pk), "merge_form").buttons
+
+
+@pytest.mark.parametrize("button", ["dismiss", "reopen"])
+def test_pair__of_nobody_any_more_or_by_a_viewer__nothing_is_settled(
+    button: str, shop: Platform, ann: User, vic: User, untouched: Untouched
+) -> None:
+    pair = duplicates.dismiss(pair=DuplicatePairFactory.create(platform=shop))
+    other = CustomerFactory(platform=shop)
+    address = f"{MERGE}?kept={pair.a_id}&other="
+    with untouched():
+        assert logged_in(vic).post(f"{address}{pair.b_id}", {button: "1"}).status_code == 403
+        answer = logged_in(ann).post(f"{address}{other.pk}", {button: "1"})
+    assert messages_of(answer) == ["Nobody asks about these two any more."]
+    assert form_on(compare(logged_in(vic), pair.a, pair.b_id), "merge_form").buttons == {}
 
 
 # --- undone ----------------------------------------------------------------------------------------------------------
