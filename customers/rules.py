@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from django.core.exceptions import ValidationError
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -27,6 +27,7 @@ MAX_RULES = 20
 NOBODY = Q(pk__in=[])
 
 Rule = Mapping[str, Any]
+Names = Literal["tags", "vendors"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Operator:
     label: str
     find: Callable[[Any, Known], Q]
     kind: Kind | None = None
-    names: Literal["tags", "vendors"] | None = None
+    names: Names | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +204,15 @@ def operator_of(rule: Rule) -> Operator:
     return FIELDS[rule["field"]].operators[rule["operator"]]
 
 
+def names_in(rule: Rule, names: Names) -> list[str]:
+    """Return the tags, or the vendors, that a kept rule names: none where it is of a table that is not this one."""
+    try:
+        operator = operator_of(rule)
+    except LookupError:
+        return []
+    return list(rule["value"]) if operator.names == names else []
+
+
 def validate_rules(rules: object, platform: Platform, kept: Sequence[Rule] = ()) -> list[dict[str, Any]]:
     """Return rules in their one form. What they name is there on the platform, unless in rules that were kept before.
 
@@ -236,14 +246,7 @@ def validate_rules(rules: object, platform: Platform, kept: Sequence[Rule] = ())
 
 def known_on(platform: Platform, rules: Sequence[Rule]) -> Known:
     """Return what these rules' conditions are made with. A query for tags and one for vendors, if there are any."""
-    named: dict[str, set[str]] = {"tags": set(), "vendors": set()}
-    for rule in rules:
-        try:
-            operator = operator_of(rule)
-        except LookupError:
-            continue
-        if operator.names is not None:
-            named[operator.names] |= set(rule["value"])
+    named = {names: {name for rule in rules for name in names_in(rule, names)} for names in get_args(Names)}
     tags = Tag.objects.filter(platform=platform, key__in=[name_key(name) for name in named["tags"]])
     vendors = Vendor.objects.filter(platform=platform, code__in=named["vendors"])
     return Known(

@@ -1,6 +1,5 @@
 """Words that a platform puts on customers. Segments name them, so that a tag is renamed in their rules, too."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
@@ -8,7 +7,7 @@ from django.utils import timezone
 
 from customers.keys import name_key
 from customers.models import Segment, Tag
-from customers.rules import FIELDS
+from customers.rules import Rule, names_in
 
 
 @transaction.atomic
@@ -29,9 +28,6 @@ def rename_tag(*, tag: Tag, name: str) -> Tag:
     return tag
 
 
-def _renamed(rule: Mapping[str, Any], key: str, name: str) -> dict[str, Any]:
-    field = FIELDS.get(rule["field"])
-    operator = field.operators.get(rule["operator"]) if field is not None else None
-    if operator is None or operator.names != "tags":
-        return dict(rule)
-    return {**rule, "value": [name if name_key(one) == key else one for one in rule["value"]]}
+def _renamed(rule: Rule, key: str, name: str) -> dict[str, Any]:
+    names = [name if name_key(one) == key else one for one in names_in(rule, "tags")]
+    return {**rule, "value": names} if names else dict(rule)

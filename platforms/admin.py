@@ -18,7 +18,7 @@ from platforms.access import Actor, Right
 from platforms.admin_base import GuardedAdmin, ScopedAdmin
 from platforms.admin_displays import active_pill, count_of, day_of, pill
 from platforms.admin_forms import GuardedForm, PlatformForm, ReasonForm, UsernameField
-from platforms.admin_panels import Column, Panel
+from platforms.admin_panels import Column, DeletionWarning, Panel
 from platforms.admin_second_factor import SecondFactorMixin
 from platforms.admin_tokens import ApiTokenAdmin
 from platforms.models import ApiToken, Membership, Platform, User, Vendor
@@ -235,7 +235,7 @@ class PlatformAdmin(ScopedAdmin):
 
 @admin.register(Vendor)
 class VendorAdmin(ScopedAdmin):
-    """The merchants of each platform."""
+    """The merchants of each platform. What other apps warn of before one is deleted they add with `add_warning()`."""
 
     form = GuardedForm
     list_display = ("name", "code", "platform", "status", "members", "created")
@@ -245,6 +245,19 @@ class VendorAdmin(ScopedAdmin):
     search_help_text = "Name, code or platform's code"
     ordering = ("name",)
     autocomplete_fields = ("platform",)
+
+    warnings: ClassVar[list[DeletionWarning]] = []
+
+    @classmethod
+    def add_warning(cls, warning: DeletionWarning) -> None:
+        """Say something where a vendor's deletion is to be confirmed, above what goes along."""
+        cls.warnings.append(warning)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, set[str], Any]:
+        """Say what goes along, and what other apps warn of."""
+        shown, counts, needed, protected = super().get_deleted_objects(objs, request)
+        said = [line for vendor in objs for warning in self.warnings for line in warning(request, vendor)]
+        return [*said, *shown], counts, needed, protected
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Vendor]:
         """Bring the number of members along."""

@@ -7,7 +7,10 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from platforms.models import Platform
+from platforms.models import Platform, Vendor
+
+# What is said before a vendor is deleted: lines of a nested list, as Django's `unordered_list` takes them.
+DeletionWarning = Callable[[HttpRequest, Vendor], list[Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,10 @@
 
 from customers.admin.duplicates import DuplicatePairAdmin, MergeAdmin
 from customers.admin.imports import ImportRunAdmin
-from customers.admin.people import CustomerAdmin, TagAdmin
+from customers.admin.people import CustomerAdmin
 from customers.admin.privacy import PrivacyRequestAdmin
+from customers.admin.segments import SegmentAdmin
+from customers.admin.tags import TagAdmin
 
 __all__ = [
     "CustomerAdmin",

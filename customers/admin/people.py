@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 
-from customers import consents, selectors, services, tags
+from customers import consents, selectors, services
 from customers.admin import wording
 from customers.admin.consents import ConsentPages
 from customers.admin.exports import ExportableAdmin
@@ -18,12 +18,11 @@ from customers.admin.merge_pages import MergePages
 from customers.admin.privacy import privacy_panel
 from customers.admin.queues import StatusFilter
 from customers.admin.segments import SegmentFilter
-from customers.models import Address, Customer, Note, Tag
-from modules.admin.bases import ModuleInline, ModuleModelAdmin
+from customers.models import Address, Customer, Note
+from modules.admin.bases import ModuleInline
 from platforms.access import Actor, Right
 from platforms.admin_base import BoundedPaginator
 from platforms.admin_displays import day_of, pill
-from platforms.admin_forms import GuardedForm
 from platforms.admin_scope import may
 
 # How much of ledger and timeline the page of a customer shows.
@@ -246,36 +245,3 @@ class CustomerAdmin(ConsentPages, ExportableAdmin):
                 services.save_address(address=row, by=by)
             else:
                 services.add_note(customer=form.instance, text=row.text, by=by)
-
-
-class TagForm(GuardedForm):
-    """A tag."""
-
-    class Meta:
-        model = Tag
-        fields = ("platform", "name")
-
-
-@admin.register(Tag)
-class TagAdmin(ModuleModelAdmin):
-    """The words that platforms put on customers."""
-
-    form = TagForm
-    list_display = ("name", "platform")
-    list_filter = ("platform",)
-    list_select_related = ("platform",)
-    search_fields = ("name",)
-    search_help_text = "Name"
-    ordering = ("name",)
-    autocomplete_fields = ("platform",)
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Tag | None = None) -> tuple[str, ...]:
-        """A tag stays on its platform."""
-        return () if obj is None else ("platform",)
-
-    def save_model(self, request: HttpRequest, obj: Tag, form: ModelForm, change: bool) -> None:
-        """Have the service rename it: segments name it, too."""
-        if change:
-            tags.rename_tag(tag=obj, name=obj.name)
-        else:
-            super().save_model(request, obj, form, change)

@@ -10,17 +10,22 @@ from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.forms.utils import ErrorDict
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
 
 from customers import segments
 from customers.admin import rule_forms
 from customers.admin.rule_forms import RuleFormSet
-from customers.models import Customer, Segment
-from customers.rules import MAX_RULES, validate_rules
+from customers.keys import name_key
+from customers.models import Customer, Segment, Tag
+from customers.rules import MAX_RULES, Names, names_in, validate_rules
 from modules.admin.bases import ModuleModelAdmin
 from platforms.access import Right
+from platforms.admin import VendorAdmin
 from platforms.admin_base import MOST_CHOICES
 from platforms.admin_displays import day_of
 from platforms.admin_forms import GuardedForm
+from platforms.models import Vendor
 
 # How many members the page of a segment shows.
 _SHOWN = 10
@@ -161,6 +166,22 @@ class SegmentAdmin(ModuleModelAdmin):
     def save_model(self, request: HttpRequest, obj: Segment, form: ModelForm, change: bool) -> None:
         """Have the service save it."""
         segments.save_segment(segment=obj)
+
+
+def warn_of_segments(request: HttpRequest, row: Tag | Vendor) -> list[Any]:
+    """Return which segments name a tag or a vendor that is to be deleted, as lines of a nested list."""
+    names: Names = "tags" if isinstance(row, Tag) else "vendors"
+    key_of, key = (name_key, row.key) if isinstance(row, Tag) else (str, row.code)
+    seen = admin.site.get_model_admin(Segment).get_queryset(request)
+    links = [
+        format_html('Segment: <a href="{}">{}</a>', reverse("admin:customers_segment_change", args=[one.pk]), one)
+        for one in seen.filter(platform=row.platform_id).order_by("name")
+        if any(key_of(name) == key for rule in one.rules for name in names_in(rule, names))
+    ]
+    return [f"These stay, and their rules that name “{row}” find nobody any more:", links] if links else []
+
+
+VendorAdmin.add_warning(warn_of_segments)
 
 
 class SegmentFilter(admin.SimpleListFilter):

@@ -7,12 +7,14 @@ from django.core.exceptions import ValidationError
 from django.urls import reverse
 from rest_framework.test import APIClient
 
-from customers import segments, tags
+from customers import privacy, segments, tags
 from customers.models import Customer, Segment, Tag
-from platforms.models import Platform, User
-from tests.admin.pages import form_on, logged_in
+from modules import services as module_services
+from platforms.models import Platform, User, Vendor
+from tests.admin.pages import form_on, logged_in, text_of
 from tests.customers.conftest import Untouched
 from tests.factories import CustomerFactory, SegmentFactory, TagFactory
+from tests.modules.building import origin
 
 pytestmark = pytest.mark.django_db
 
@@ -108,3 +110,75 @@ def test_label__two_of_one_name__are_told_apart(shop: Platform) -> None:
     other = CustomerFactory(platform=shop, first_name="Maëlle", last_name="Dubois", email="", external_ref="C-9")
     assert [one.label, other.label] == ["Maëlle Dubois (one@example.com)", "Maëlle Dubois (C-9)"]
     assert Customer(email="a@example.com").label == "a@example.com"
+
+
+# --- deleted ---------------------------------------------------------------------------------------------------------
+
+
+def leads_to(segment: Segment) -> str:
+    return f'<a href="{reverse("admin:customers_segment_change", args=[segment.pk])}">{segment}</a>'
+
+
+@pytest.mark.parametrize("is_bulk", [False, True])
+def test_delete__tag_that_segments_name__who_confirms_it_is_told(
+    is_bulk: bool, shop: Platform, tidewater: Platform, gold: Tag, ann: User, untouched: Untouched
+) -> None:
+    for platform, name in ((shop, "Silver"), (tidewater, "Gold")):
+        TagFactory(platform=platform, name=name, key=name.lower())
+    one, other, foreign = naming(shop, "GOLD", "Silver"), naming(shop, "Silver"), naming(tidewater, "Gold")
+    privacy.erase_now(customer=CustomerFactory(platform=shop, tags=[gold]))
+    client = logged_in(ann)
+    with untouched():
+        if is_bulk:
+            chosen = {"action": "delete_selected", "_selected_action": [str(gold.pk)]}
+            page = text_of(client.post(reverse("admin:customers_tag_changelist"), chosen))
+        else:
+            page = text_of(client.get(reverse("admin:customers_tag_delete", args=[gold.pk])))
+    assert "It is taken off 1 customer." in page
+    assert "These stay, and their rules that name “Gold” find nobody any more:" in page
+    assert leads_to(one) in page
+    assert not any(leads_to(segment) in page for segment in (other, foreign))
+    assert "relationship" not in page
+
+
+def test_delete__confirmed__the_tag_goes_and_the_segments_stay(shop: Platform, gold: Tag, ann: User) -> None:
+    segment, client = naming(shop, "Gold"), logged_in(ann)
+    answer = client.post(reverse("admin:customers_tag_delete", args=[gold.pk]), {"post": "yes"})
+    assert answer.status_code == 302
+    assert not Tag.objects.filter(pk=gold.pk).exists()
+    assert Customer.objects.filter(last_name="Kerbrat").exists()
+    segment.refresh_from_db()
+    assert (segment.rules[0]["value"], members(segment)) == (["Gold"], [])
+
+
+def test_delete__tag_that_no_segment_names__nothing_to_warn_of(gold: Tag, ann: User) -> None:
+    page = text_of(logged_in(ann).get(reverse("admin:customers_tag_delete", args=[gold.pk])))
+    assert "find nobody" not in page
+
+
+@pytest.mark.parametrize("count", [1, 20])
+def test_delete__many_customers_and_segments__same_queries(
+    count: int, shop: Platform, gold: Tag, ann: User, django_assert_num_queries: Any
+) -> None:
+    for _ in range(count):
+        CustomerFactory(platform=shop, tags=[gold])
+        naming(shop, "Gold")
+    client = logged_in(ann)
+    with django_assert_num_queries(13):
+        assert client.get(reverse("admin:customers_tag_delete", args=[gold.pk])).status_code == 200
+
+
+def test_delete__vendor_that_segments_name__who_confirms_it_is_told(
+    shop: Platform, brindle: Vendor, ann: User, untouched: Untouched
+) -> None:
+    TagFactory(platform=shop, name=brindle.code, key=brindle.code)
+    rules = [{"field": "vendor", "operator": "not_bought_from", "value": [brindle.code]}]
+    segment, other = SegmentFactory(platform=shop, rules=rules), naming(shop, brindle.code)
+    client, address = logged_in(ann), reverse("admin:platforms_vendor_delete", args=[brindle.pk])
+    with untouched():
+        page = text_of(client.get(address))
+    assert f"their rules that name “{brindle}” find nobody any more:" in page
+    assert leads_to(segment) in page
+    assert leads_to(other) not in page
+    module_services.disable(platform=shop, module="customers", origin=origin(), cascade=True)
+    assert "find nobody" not in text_of(client.get(address))
