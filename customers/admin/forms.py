@@ -9,9 +9,11 @@ from django import forms
 from django.contrib.admin.widgets import AdminTextInputWidget
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
+from django.utils.functional import cached_property
 
 from customers.keys import name_key
 from customers.models import Address, Customer, Tag
+from platforms.admin_base import MOST_CHOICES
 from platforms.admin_forms import GuardedForm
 from platforms.models import Platform, Vendor
 
@@ -24,7 +26,7 @@ class NamesField(forms.CharField):
     widget = AdminTextInputWidget
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(required=False, max_length=5000, **kwargs)
+        super().__init__(**{"required": False, "max_length": 5000, **kwargs})
 
     def to_python(self, value: object) -> Any:
         """Split what was typed."""
@@ -42,11 +44,45 @@ class NamesField(forms.CharField):
         return sorted(initial or []) != sorted(self.to_python(data))  # type: ignore[call-overload]
 
 
+class NamesOn:
+    """The names that may be typed on a platform, to be read beside where they are: looked up once, if at all."""
+
+    def __init__(self, platform: Platform | None) -> None:
+        self.platform = platform
+
+    @cached_property
+    def tags(self) -> str:
+        """Its tags, as far as they are few enough to be read."""
+        return self._listed(Tag.objects.all(), "name")
+
+    @cached_property
+    def vendors(self) -> str:
+        """The codes of its vendors, likewise."""
+        return self._listed(Vendor.objects.all(), "code")
+
+    def _listed(self, rows: QuerySet[Any], name: str) -> str:
+        if self.platform is None:
+            return ""
+        rows = rows.filter(platform=self.platform).order_by(name)
+        found = list(rows.values_list(name, flat=True)[: MOST_CHOICES + 1])
+        return f" There are: {', '.join(found)}." if 0 < len(found) <= MOST_CHOICES else ""
+
+
+def platform_of(form: forms.ModelForm) -> Platform | None:
+    """Return the platform of a form's row, or the one that is chosen for a new row, of those that may be."""
+    if form.instance.platform_id is not None:
+        return form.instance.platform
+    try:
+        return form.fields["platform"].clean(form["platform"].value())
+    except ValidationError:
+        return None
+
+
 class CustomerForm(GuardedForm):
     """A customer's own fields, with the tags and vendors by name; what is checked here, the services check again."""
 
     tag_names = NamesField(label="Tags", help_text="Tags of the platform, with commas between them.")
-    vendor_codes = NamesField(label="Vendors", help_text="Codes of the vendors where they bought, likewise.")
+    vendor_codes = NamesField(label="Vendors", help_text="Codes of the vendors where they bought.")
     is_blocked = forms.BooleanField(required=False, label="Blocked", help_text="No marketing goes to them.")
 
     class Meta:
@@ -57,6 +93,10 @@ class CustomerForm(GuardedForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         customer = self.instance
+        if "tag_names" in self.fields:
+            names = NamesOn(platform_of(self))
+            self.fields["tag_names"].help_text += names.tags
+            self.fields["vendor_codes"].help_text += names.vendors
         if not customer._state.adding:
             self.initial["tag_names"] = list(customer.tags.values_list("name", flat=True))
             self.initial["vendor_codes"] = sorted(customer.vendors.values_list("code", flat=True))

@@ -9,14 +9,20 @@ from django.contrib.admin.widgets import AdminTextInputWidget
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
-from customers.admin.forms import NamesField
+from customers.admin.forms import NamesField, NamesOn
 from customers.models import ConsentRecord
 from customers.rules import FIELDS, MAX_RULES, Operator, Rule
 from customers.values import MAX_DAYS, ConsentOf, Day, Days, Kind, Text, Words
 
 PREFIX = "rules"
-# Beyond so many, a list to choose from stays open.
+# Beyond so many, boxes to tick have a frame of their own.
 _MOST_BOXES = 10
+# What is typed as names, where "several" does not say it.
+_TYPED = {
+    "tag": "Tags, with commas between them.",
+    "vendor": "Codes of vendors, with commas between them.",
+    "locale": "Language tags, with commas between them: de stands for de-AT, too.",
+}
 
 
 class ConsentField(forms.MultiValueField):
@@ -24,7 +30,7 @@ class ConsentField(forms.MultiValueField):
 
     def __init__(self, **kwargs: Any) -> None:
         channels = forms.Select(choices=ConsentRecord.Channel.choices, attrs={"aria-label": "Channel"})
-        purpose = AdminTextInputWidget({"aria-label": "Purpose", "placeholder": "marketing", "maxlength": "50"})
+        purpose = AdminTextInputWidget({"aria-label": "Purpose", "maxlength": "50"})
         super().__init__(
             (forms.ChoiceField(choices=ConsentRecord.Channel.choices), forms.CharField(max_length=50)),
             widget=_ConsentWidget((channels, purpose)),
@@ -43,22 +49,30 @@ class _ConsentWidget(forms.MultiWidget):
         return [value["channel"], value["purpose"]] if value else [None, None]
 
 
+class _ManyBoxes(forms.CheckboxSelectMultiple):
+    """Boxes in a frame that scrolls, the ticked ones first: what is chosen is seen, and no key has to be held down."""
+
+    def optgroups(self, name: str, value: list[str], attrs: dict[str, Any] | None = None) -> list[Any]:
+        groups = super().optgroups(name, value, attrs)
+        return sorted(groups, key=lambda group: not group[1][0]["selected"])
+
+
 def field_for(kind: Kind) -> forms.Field:
     """Return the form's field for a kind of value."""
     match kind:
         case Words() if kind.choices:
             choices = list(kind.choices.items())
             few = len(choices) <= _MOST_BOXES
-            widget = forms.CheckboxSelectMultiple() if few else forms.SelectMultiple(attrs={"size": 6})
+            widget = forms.CheckboxSelectMultiple() if few else _ManyBoxes(attrs={"class": "rules__boxes"})
             return forms.MultipleChoiceField(choices=choices, widget=widget)
         case Words():
-            return NamesField(help_text="Several with commas between them.")
+            return NamesField(required=True, help_text="Several with commas between them.")
         case Day():
             return forms.DateField(widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}))
         case Days():
             return forms.IntegerField(min_value=1, max_value=MAX_DAYS, help_text="Days.")
         case ConsentOf():
-            return ConsentField()
+            return ConsentField(help_text="A channel, and the purpose in a word, e.g. marketing.")
         case _:
             return forms.CharField(max_length=Text.schema["maxLength"], widget=AdminTextInputWidget)
 
@@ -79,7 +93,7 @@ class RuleForm(forms.Form):
 
     condition = forms.CharField(widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, names: NamesOn, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # None of them is a blank line that nobody filled in.
         self.empty_permitted = False
@@ -91,6 +105,9 @@ class RuleForm(forms.Form):
         if self.operator and self.operator.kind:
             self.fields["value"] = field_for(self.operator.kind)
             self.fields["value"].label = self.label
+        if self.name in _TYPED and "value" in self.fields:
+            known = getattr(names, self.operator.names) if self.operator and self.operator.names else ""
+            self.fields["value"].help_text = _TYPED[self.name] + known
 
     def clean_condition(self) -> str:
         """Refuse what nobody can ask."""

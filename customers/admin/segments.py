@@ -15,6 +15,7 @@ from django.utils.html import format_html
 
 from customers import segments
 from customers.admin import rule_forms
+from customers.admin.forms import NamesOn, platform_of
 from customers.admin.rule_forms import RuleFormSet
 from customers.keys import name_key
 from customers.models import Customer, Segment, Tag
@@ -50,6 +51,7 @@ class SegmentForm(GuardedForm):
             self.data if self.is_bound else None,
             prefix=rule_forms.PREFIX,
             initial=rule_forms.initial_of(self.instance.rules),
+            form_kwargs={"names": NamesOn(platform_of(self))},
         )
         if self.is_adding:
             # Nobody is done yet: what is missing is no fault.

@@ -62,6 +62,14 @@ class ModuleModelAdmin(GateMixin, ScopedAdmin):
         fixed = access.owners(self.model, {"platform": None, "vendor": None}) if obj is not None else ()
         return (*super().get_readonly_fields(request, obj), *fixed)
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Choose the platform of a new row where there is only one to choose."""
+        initial: dict[str, Any] = super().get_changeform_initial_data(request)
+        if access.owners(self.model, {"platform": None}):
+            found = list(self.scope_choices(request, Platform.objects.all())[:2])
+            initial = {**({"platform": found[0].pk} if len(found) == 1 else {}), **initial}
+        return initial
+
     class Media:
         js = ("admin/js/jquery.init.js", "admin_theme/rows_of_platform.js")
 

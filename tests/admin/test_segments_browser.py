@@ -119,6 +119,35 @@ def test_builder__without_a_script__works(
     context.close()
 
 
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+def test_builder__a_rule_is_added__the_page_opens_at_it_and_countries_are_ticked_by_name(
+    width: int,
+    open_page: OpenPage,  # noqa: F811
+    ann: User,
+) -> None:
+    rules = [{"field": "country", "operator": "is", "value": ["SE"]}]
+    segment = SegmentFactory(platform=Platform.objects.get(), rules=rules * 6)
+    page = open_page(ann, width, "light")
+    page.goto(reverse("admin:customers_segment_change", args=[segment.pk]))
+    add(page, "Country is one of")
+    line = page.locator("#rule-6")
+    expect(line).to_be_in_viewport()
+    line.get_by_role("checkbox", name="France").check()
+    line.get_by_role("checkbox", name="Germany").check()
+    page.get_by_role("button", name="Preview").click()
+    expect(page.get_by_role("region", name="Preview")).to_be_in_viewport()
+    # The box says which are chosen before anybody scrolls.
+    boxes = page.locator("#rule-6 .rules__boxes label")
+    expect(boxes.nth(0)).to_have_text("France")
+    expect(boxes.nth(1)).to_have_text("Germany")
+    assert too_wide(page) <= 0
+    assert findings_of(page, AXE_OPTIONS) == []
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator(".messagelist .success")).to_be_visible()
+    segment.refresh_from_db()
+    assert segment.rules[6] == {"field": "country", "operator": "is", "value": ["FR", "DE"]}
+
+
 def test_pages__of_segments__nothing_to_say(open_page: OpenPage, ann: User) -> None:  # noqa: F811
     kestrel = Platform.objects.get()
     every_kind = [

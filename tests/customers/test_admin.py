@@ -12,9 +12,17 @@ from customers.models import Address, Customer, Tag
 from modules.models import Event
 from platforms.admin_base import BoundedPaginator
 from platforms.models import Platform, User, Vendor
-from tests.admin.pages import listed, logged_in, send, text_of
+from tests.admin.pages import form_on, listed, logged_in, send, text_of
 from tests.customers.conftest import Untouched
-from tests.factories import AddressFactory, ConsentFactory, CustomerFactory, NoteFactory, TagFactory, VendorFactory
+from tests.factories import (
+    AddressFactory,
+    ConsentFactory,
+    CustomerFactory,
+    MembershipFactory,
+    NoteFactory,
+    TagFactory,
+    VendorFactory,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -143,6 +151,19 @@ def test_add__whole__made_by_the_service(shop: Platform, brindle: Vendor, ann: U
     assert (customer.addresses.get().city, customer.notes.get().author) == ("Brest", "ann")
     assert {event.name for event in Event.objects.all()} == {"customers.created", "customers.updated"}
     assert customer.events.earliest("at").actor_label == "ann"
+
+
+def test_add__only_one_platform_to_choose__is_chosen(shop: Platform, tidewater: Platform, ann: User) -> None:
+    TagFactory(platform=shop, name="Gold")
+    client = logged_in(ann)
+    page = client.get(ADD)
+    assert form_on(page, "customer_form").data["platform"] == [str(shop.pk)]
+    assert "There are: Gold." in text_of(page)
+    MembershipFactory(platform=tidewater, user=ann)
+    page = client.get(ADD)
+    assert "platform" not in form_on(page, "customer_form").data
+    assert form_on(client.get(ADD, {"platform": tidewater.pk}), "customer_form").data["platform"] == [str(tidewater.pk)]
+    assert "There are" not in text_of(page)
 
 
 def test_change__some_fields__by_the_service_and_in_the_log(maelle: Customer, ann: User) -> None:

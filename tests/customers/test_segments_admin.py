@@ -112,6 +112,24 @@ def test_add_rule__nothing_chosen_or_what_cannot_be_asked__adds_none(gold: Tag, 
     assert "Add a rule" not in text_of(client.get(page_of(segment)))
 
 
+def test_rule__of_tags_or_vendors__says_which_there_are(
+    gold: Tag, brindle: Vendor, tidewater: Platform, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    TagFactory(platform=gold.platform, name="Argent", key="argent")
+    TagFactory(platform=tidewater, name="Theirs", key="theirs")
+    client = logged_in(ann)
+    typed = {"platform": str(gold.platform_id)}
+    page = add_rule(client, client.get(ADD), "tag.has", typed)
+    assert "Tags, with commas between them. There are: Argent, Gold." in text_of(page)
+    page = add_rule(client, page, "vendor.bought_from", {**typed, "rules-0-value": "gold"})
+    assert "Codes of vendors, with commas between them. There are: brindle." in text_of(page)
+    # Of a platform that nobody may choose there is nothing to be read.
+    page = add_rule(client, client.get(ADD), "tag.has", {"platform": str(tidewater.pk)})
+    assert "There are" not in text_of(page)
+    monkeypatch.setattr("customers.admin.forms.MOST_CHOICES", 1)
+    assert "There are" not in text_of(add_rule(client, client.get(ADD), "tag.has", typed))
+
+
 # --- what is refused -------------------------------------------------------------------------------------------------
 
 
@@ -119,7 +137,7 @@ def test_add_rule__nothing_chosen_or_what_cannot_be_asked__adds_none(gold: Tag, 
     ("typed", "said"),
     [
         ({"rules-0-DELETE": "on"}, "Name at least one rule."),
-        ({"rules-0-value": ""}, "Name 1 to 100, as a list."),
+        ({"rules-0-value": ""}, "This field is required."),
         ({"rules-0-value": "Nowhere"}, "has no “Nowhere”."),
         ({"rules-0-condition": "shoe_size.is"}, "This can not be asked."),
         ({"rules-0-condition": "created.before", "rules-0-value": "soon"}, "Enter a valid date."),
@@ -235,7 +253,7 @@ def test_pages__many_rows__same_queries(count: int, gold: Tag, ann: User, django
     client = logged_in(ann)
     with django_assert_num_queries(11):
         assert len(client.get(LIST).context["cl"].result_list) == count
-    with django_assert_num_queries(18):
+    with django_assert_num_queries(19):
         assert client.get(page_of(segment)).status_code == 200
 
 
