@@ -1,7 +1,8 @@
 """The base of every tenant model's admin: `platforms.access` decides what staff see, choose and change."""
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, cast
 
 from django.contrib import admin, messages
@@ -35,6 +36,14 @@ def row_number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
 
 
+def _told_apart(rows: Sequence[Any]) -> list[tuple[Any, str]]:
+    """Return rows as choices: of those that are called alike, each with its platform, if it is of one."""
+    times = Counter(map(str, rows))
+    alike = [row for row in rows if times[str(row)] > 1 and hasattr(row, "platform")]
+    platforms = {row.pk: f" · {row.platform}" for row in alike}
+    return [(row.pk, f"{row}{platforms.get(row.pk, '')}") for row in rows]
+
+
 class ScopedRelatedFilter(admin.RelatedFieldListFilter):
     """A filter by a related row that offers only the rows that the asking person may see.
 
@@ -53,10 +62,12 @@ class ScopedRelatedFilter(admin.RelatedFieldListFilter):
             if isinstance(model_admin, ScopedAdmin)
             else access.scope(Actor.of(request), rows, Right.VIEW)
         )
-        choices = [(row.pk, str(row)) for row in rows[: MOST_CHOICES + 1]]
-        self.is_cut = len(choices) > MOST_CHOICES
+        if access.tenant_path(related) == "platform":
+            rows = rows.select_related("platform")
+        found = list(rows[: MOST_CHOICES + 1])
+        self.is_cut = len(found) > MOST_CHOICES
         if not self.is_cut:
-            return choices
+            return _told_apart(found)
         chosen = row_number((self.lookup_val or [""])[-1])
         return [(row.pk, str(row)) for row in rows.filter(pk=chosen)] if chosen is not None else []
 

@@ -91,6 +91,28 @@ def test_list__closed_customers__are_shown_to_who_asks_for_them(maelle: Customer
     assert [one["selected"] for one in choices] == [True, *[False] * 5]
 
 
+def test_list__filters_of_several_platforms__tell_those_apart_that_are_called_alike(
+    shop: Platform, tidewater: Platform, ann: User, operator: User
+) -> None:
+    for platform, names in ((shop, ("Gold", "Silver")), (tidewater, ("Gold",))):
+        for name in names:
+            TagFactory(platform=platform, name=name, key=name.lower())
+
+    def offered(user: User) -> list[str]:
+        [tags] = [one for one in logged_in(user).get(LIST).context["cl"].filter_specs if one.title == "tags"]
+        return [label for _, label in tags.lookup_choices]
+
+    assert offered(ann) == ["Gold", "Silver"]
+    assert sorted(offered(operator)) == ["Gold · Kestrel Rewards", "Gold · Tidewater Market", "Silver"]
+
+
+def test_list__searched_or_filtered__says_how_many_are_found(maelle: Customer, ann: User) -> None:
+    client = logged_in(ann)
+    assert "show all" not in text_of(client.get(LIST))
+    for query in ({"q": "dub"}, {"status": "active"}):
+        assert "1 result, <a" in text_of(client.get(LIST, query))
+
+
 def test_list__of_very_many__is_counted_so_far_and_no_further(
     shop: Platform, ann: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
