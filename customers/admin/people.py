@@ -178,15 +178,23 @@ class CustomerAdmin(ConsentPages, ExportableAdmin):
         record = ("tagged", "bought_from", "state", "created_at", "updated_at")
         return record if obj is None else ("platform", *record)
 
+    def get_form(
+        self, request: HttpRequest, obj: Customer | None = None, change: bool = False, **kwargs: Any
+    ) -> type[ModelForm]:
+        """Return the form; where nothing can be typed, nothing says how."""
+        if obj is not None and not self.has_change_permission(request, obj):
+            kwargs["help_texts"] = dict.fromkeys(services.FIELDS, "")
+        return super().get_form(request, obj, change=change, **kwargs)
+
     @admin.display(description="tags")
     def tagged(self, customer: Customer) -> str:
         """The words that the platform put on them."""
-        return ", ".join(customer.tags.values_list("name", flat=True))
+        return ", ".join(customer.tags.values_list("name", flat=True)) or self.get_empty_value_display()
 
     @admin.display(description="vendors")
     def bought_from(self, customer: Customer) -> str:
         """Where they bought."""
-        return ", ".join(customer.vendors.values_list("name", flat=True))
+        return ", ".join(customer.vendors.values_list("name", flat=True)) or self.get_empty_value_display()
 
     def render_change_form(
         self,
@@ -202,7 +210,7 @@ class CustomerAdmin(ConsentPages, ExportableAdmin):
             ledger = list(obj.consents.order_by("-at")[:_SHOWN])
             context["consents"] = consents.newest(ledger)
             context["ledger"] = ledger
-            context["events"] = obj.events.order_by("-at")[:_SHOWN]
+            context["events"] = [(event, wording.told(event)) for event in obj.events.order_by("-at")[:_SHOWN]]
             context["merge_url"] = wording.merge_address(obj)
             context["kept_url"] = wording.customer_address(obj.merged_into) if obj.merged_into else ""
             context |= privacy_panel(obj, may_ask=self.has_change_permission(request, obj))

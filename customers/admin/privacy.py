@@ -42,6 +42,14 @@ _SAID = {
     "_execute": "Erased. What is left of them says nothing any more.",
 }
 
+# Why a request was called off where nobody pressed the button.
+_WHY_NOT = {
+    "erased": "The person was erased by another request.",
+    "retention_off": "The platform does not erase for inactivity any more.",
+    "closed": "The customer was merged into another meanwhile.",
+    "active_again": "They did something since the notice.",
+}
+
 
 def state_pill(request: PrivacyRequest) -> SafeString:
     """Return how a request stands as a pill."""
@@ -329,6 +337,7 @@ class PrivacyRequestAdmin(ModuleModelAdmin):
             "lines": lines,
             "kept": [said for line in lines for said in line.get("kept", {}).items()],
             "is_in_grace": is_open and row.is_in_grace,
+            "called_off": _called_off(row) if row.status == Status.CANCELLED else "",
             "buttons": {
                 name.removeprefix("_"): True
                 for name, is_offered in offered.items()
@@ -384,6 +393,12 @@ def _lines(row: PrivacyRequest) -> list[dict[str, Any]]:
         {"module": name_of(code), "rows": ", ".join(f"{count} {kind}" for kind, count in one["rows"].items())}
         for code, one in row.report.items()
     ]
+
+
+def _called_off(row: PrivacyRequest) -> str:
+    """Return why a request was called off, and by whom, as far as it was somebody."""
+    said, by = _WHY_NOT.get(row.report.get("why", ""), ""), row.report.get("by", "")
+    return " ".join(filter(None, [said, f"By {by}." if by else ""]))
 
 
 def _erased(code: str, deleted: int, anonymised: int, kept: Any) -> dict[str, Any]:

@@ -3,13 +3,17 @@
 from collections.abc import Mapping
 
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.http import urlencode
+from django.utils.safestring import SafeString
 
-from customers.models import Customer, DuplicatePair, Merge
+from customers.models import Customer, CustomerEvent, DuplicatePair, Merge
+from customers.services import FIELDS
 
 # Said where the database refuses a merge, or the way back, for what somebody else has saved.
 COLLISION = "Somebody saved something meanwhile that collides with it."
 WHY = {"email": "Mailbox", "phone": "Phone", "name": "Name"}
+_FIELDS = frozenset((*FIELDS, "status"))
 _MOVES = {
     "vendors": ("vendor", "vendors"),
     "tags": ("tag", "tags"),
@@ -22,13 +26,32 @@ _MOVES = {
 
 
 def field_name(name: str) -> str:
-    """Return what a customer's field is called."""
+    """Return what a customer's field, or what hangs on one, is called."""
+    if name not in _FIELDS:
+        return name
     return str(Customer._meta.get_field(name).verbose_name)  # type: ignore[union-attr]
 
 
 def moves(counts: Mapping[str, int]) -> list[str]:
     """Return what goes over, as far as there is any."""
     return [f"{count} {words[count != 1]}" for kind, words in _MOVES.items() if (count := counts.get(kind, 0))]
+
+
+def told(event: CustomerEvent) -> SafeString:
+    """Return a line of a customer's timeline; a merge leads to the other of the two."""
+    said, data = format_html("{}", event.get_kind_display()), event.data
+    if other := data.get("into") or data.get("merged"):
+        address = reverse("admin:customers_customer_change", args=[other])
+        link = format_html('<a href="{}">another customer</a>', address)
+        is_into = event.kind == CustomerEvent.Kind.MERGED and "into" in data
+        said = format_html("{} {} {}", said, "into" if is_into else "with", link)
+    if names := data.get("fields"):
+        details = ", ".join(map(field_name, names))
+    elif "purpose" in data:
+        details = f"{data['purpose']} by {data['channel']}, {data['action']}"
+    else:
+        details = data.get("reason", "")
+    return format_html("{}: {}", said, details) if details else said
 
 
 def named(one: Customer, other: Customer) -> tuple[str, str]:

@@ -279,6 +279,25 @@ def test_page__everything_about_a_customer__is_on_it(maelle: Customer, brindle: 
         assert text in page
 
 
+def test_page__timeline__says_in_words_what_happened_and_leads_to_the_other_of_a_merge(
+    maelle: Customer, ann: User
+) -> None:
+    other = CustomerFactory(platform=maelle.platform)
+    services.update_customer(customer=maelle, values={"external_ref": "C-9", "first_name": "Mae"})
+    trail = merging.merge(kept=maelle, merged=other, reason="Rang <twice>.")
+    client = logged_in(ann)
+    kept = text_of(client.get(page_of(maelle)))
+    assert "Changed: first name, reference" in kept
+    assert f'Merged with <a href="{page_of(other)}">another customer</a>: Rang &lt;twice&gt;.' in kept
+    merged = text_of(client.get(page_of(other)))
+    assert f'Merged into <a href="{page_of(maelle)}">another customer</a>: Rang &lt;twice&gt;.' in merged
+    merging.undo(trail=trail)
+    for customer, two in ((maelle, other), (other, maelle)):
+        page = text_of(client.get(page_of(customer)))
+        assert f'Merge undone with <a href="{page_of(two)}">another customer</a>' in page
+    assert "/history/" not in page
+
+
 @pytest.mark.parametrize("status", ["merged", "erased"])
 def test_closed_customer__page__is_to_be_read_and_writes_nothing(
     status: str, maelle: Customer, ann: User, untouched: Untouched
@@ -292,6 +311,9 @@ def test_closed_customer__page__is_to_be_read_and_writes_nothing(
     with untouched():
         answer = send(client, form, "customer_form", {"first_name": "New"}, "Save")
     assert (page.status_code, page.context["has_change_permission"], answer.status_code) == (200, False, 403)
+    # Nothing is typed there, and nothing says how.
+    assert "A language tag" in text_of(form)
+    assert "A language tag" not in text_of(page)
 
 
 def test_customer__delete_page__is_not_there(maelle: Customer, ann: User, untouched: Untouched) -> None:

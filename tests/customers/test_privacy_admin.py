@@ -183,7 +183,17 @@ def test_buttons__hold_release_cancel__do_as_they_say(maelle: Customer, ann: Use
     assert PrivacyRequest.objects.get().status == "open"
     press(client, row, "Call it off")
     assert PrivacyRequest.objects.get().status == "cancelled"
-    assert client.get(page_of(row)).context["buttons"] == {}
+    page = client.get(page_of(row))
+    assert page.context["buttons"] == {}
+    assert "<dt>Called off</dt><dd>By ann.</dd>" in text_of(page)
+    assert "<dt>Due</dt>" not in text_of(page)
+
+
+def test_page__called_off_by_another_erasure__says_why(maelle: Customer, ann: User) -> None:
+    export = PrivacyRequestFactory(customer=maelle, kind="export")
+    privacy.erase_now(customer=maelle)
+    page = text_of(logged_in(ann).get(page_of(export)))
+    assert "<dt>Called off</dt><dd>The person was erased by another request.</dd>" in page
 
 
 def test_hold__no_reason__said_in_the_form(maelle: Customer, ann: User, untouched: Untouched) -> None:
