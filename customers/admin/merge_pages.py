@@ -19,16 +19,18 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
-from customers import duplicates, merging, services
+from customers import duplicates, merging, selectors, services
 from customers.admin import wording
 from customers.keys import email_key
 from customers.merging import Preview
-from customers.models import Customer, DuplicatePair, Merge
+from customers.models import Customer, CustomerQuerySet, DuplicatePair, Merge
 from modules.permissions import right_for
 from platforms.access import Actor
 from platforms.admin_forms import ReasonForm
 from platforms.conflicts import Conflict
 
+# How many who may be meant are listed.
+_MOST_FOUND = 20
 # What is said of a pair, by what became of it.
 _SETTLED = {
     DuplicatePair.Status.DISMISSED: "They are two: nobody is asked about them again.",
@@ -42,26 +44,38 @@ class OtherForm(forms.Form):
     other = forms.CharField(
         max_length=300,
         label="The other customer",
-        help_text="E-mail address or reference, exactly, or the id.",
+        help_text="How their name, e-mail address, phone number or reference starts.",
         widget=AdminTextInputWidget(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
 
-    def __init__(self, data: Mapping[str, Any] | None, *, customers: QuerySet[Customer]) -> None:
+    def __init__(self, data: Mapping[str, Any] | None, *, kept: Customer, customers: CustomerQuerySet) -> None:
         super().__init__(data)
-        self.customers = customers
+        self.kept = kept
+        self.customers = customers.filter(platform=kept.platform)
+        # Who may be meant, where several are found.
+        self.found: list[Customer] = []
 
     def clean_other(self) -> Customer:
-        """Return the customer. Raises ValidationError for what is nobody's."""
+        """Return the customer. Raises ValidationError for what is nobody's, or that of several."""
         text = self.cleaned_data["other"]
         try:
-            found = self.customers.filter(pk=uuid.UUID(text))
+            found = list(self.customers.filter(pk=uuid.UUID(text)))
         except ValueError:
-            found = self.customers.open().filter(email_key=email_key(text))  # type: ignore[attr-defined]
-            found = found or self.customers.open().filter(external_ref=text)  # type: ignore[attr-defined]
-        customer = found.first()
-        if customer is None:
+            found = self._find(text)
+        if not found:
             raise ValidationError("There is no customer of this platform with it.", code="does_not_exist")
-        return customer
+        if len(found) > 1:
+            self.found = found
+            raise ValidationError("Several are found: choose one of them, or type more.", code="several")
+        return found[0]
+
+    def _find(self, text: str) -> list[Customer]:
+        customers = self.customers.open()
+        for exact in ({"email_key": email_key(text)}, {"external_ref": text}):
+            if found := list(customers.filter(**exact)):
+                return found
+        others = selectors.search(customers.exclude(pk=self.kept.pk), text)
+        return list(others.order_by("-created_at", "pk")[:_MOST_FOUND])
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the rows that the template prints."""
@@ -83,11 +97,14 @@ class MergePages:
             return HttpResponseRedirect(reverse("admin:customers_customer_changelist"))
         seen = self.admin.get_queryset(request).select_related("platform")
         kept = self._kept(seen, request.GET["kept"])
-        form = OtherForm(request.GET if "other" in request.GET else None, customers=seen.filter(platform=kept.platform))
+        form = OtherForm(request.GET if "other" in request.GET else None, kept=kept, customers=seen)
         if not form.is_valid():
             return self._choose(request, kept, form)
         other = form.cleaned_data["other"]
         if request.method != "POST":
+            if request.GET["other"] != str(other.pk):
+                # What was typed may be somebody else's by the time when the two are merged.
+                return HttpResponseRedirect(wording.merge_address(kept, other))
             return self._compare(request, kept, other)
         if not self._may(request, kept):
             raise PermissionDenied
@@ -159,7 +176,8 @@ class MergePages:
         return DuplicatePair.objects.live().filter(a=a, b=b).first()
 
     def _choose(self, request: HttpRequest, kept: Customer, form: OtherForm) -> HttpResponse:
-        return self._render(request, "choose", kept, title=f"Merge with {kept}", form=form)
+        found = [{"label": one.label, "url": wording.merge_address(kept, one)} for one in form.found]
+        return self._render(request, "choose", kept, title=f"Merge with {kept}", form=form, found=found)
 
     def _compare(
         self,

@@ -148,7 +148,22 @@ def test_choose__by_address_reference_or_id__leads_to_the_comparison(
     page = client.get(reverse("admin:customers_customer_change", args=[maelle.pk]))
     asked = client.get(page.context["merge_url"])
     assert form_on(asked, "other_form").data["kept"] == [str(maelle.pk)]
-    assert compare(client, maelle, double.pk if said == "id" else said).context["other"] == double
+    answer = client.get(MERGE, {"kept": str(maelle.pk), "other": double.pk if said == "id" else said}, follow=True)
+    assert answer.context["other"] == double
+    assert answer.wsgi_request.GET["other"] == str(double.pk)
+
+
+def test_choose__by_how_a_name_starts__leads_to_the_one_or_lists_who_may_be_meant(
+    maelle: Customer, double: Customer, tidewater: Platform, ann: User
+) -> None:
+    CustomerFactory(platform=tidewater, last_name="Dubois")
+    client = logged_in(ann)
+    assert compare(client, maelle, "dub").status_code == 302
+    third = CustomerFactory(platform=maelle.platform, last_name="Dubois-Kerbrat", email="k@example.com")
+    answer = compare(client, maelle, "dub")
+    assert "Several are found" in text_of(answer)
+    assert [one["label"] for one in answer.context["found"]] == [third.label, double.label]
+    assert compare(client, maelle, third.pk).wsgi_request.get_full_path() == answer.context["found"][0]["url"]
 
 
 @pytest.mark.parametrize(
