@@ -13,11 +13,12 @@ from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.core.exceptions import FieldDoesNotExist, PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db import IntegrityError, router, transaction
-from django.db.models import Model, QuerySet
+from django.db.models import IntegerField, Model, QuerySet
 from django.db.models.fields.related import RelatedField
 from django.forms import BaseModelFormSet, ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.utils.functional import cached_property
+from django.utils.safestring import SafeString
 
 from platforms import access
 from platforms.access import Actor, Right
@@ -36,7 +37,7 @@ def row_number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
 
 
-def _told_apart(rows: Sequence[Any]) -> list[tuple[Any, str]]:
+def told_apart(rows: Sequence[Any]) -> list[tuple[Any, str]]:
     """Return rows as choices: of those that are called alike, each with its platform, if it is of one."""
     times = Counter(map(str, rows))
     alike = [row for row in rows if times[str(row)] > 1 and hasattr(row, "platform")]
@@ -44,14 +45,29 @@ def _told_apart(rows: Sequence[Any]) -> list[tuple[Any, str]]:
     return [(row.pk, f"{row}{platforms.get(row.pk, '')}") for row in rows]
 
 
+def _keyed(rows: QuerySet, text: str) -> list[Any]:
+    """Return the row with the key that an address names, if there is one."""
+    column = rows.model._meta.pk
+    try:
+        key = row_number(text) if isinstance(column, IntegerField) else column.to_python(text)
+    except ValidationError:
+        return []
+    return list(rows.filter(pk=key)) if key is not None else []
+
+
 class ScopedRelatedFilter(admin.RelatedFieldListFilter):
     """A filter by a related row that offers only the rows that the asking person may see.
 
-    Where they are too many to be read, it offers none but the chosen one, and says that there is a search.
+    Where they are too many to be read, it offers none but the chosen one, and says so, and that there is a search.
     """
 
     template = "admin/platforms/scoped_filter.html"
-    is_cut = False
+    is_cut = is_searched = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # What Django calls "-": the rows that point at none.
+        self.empty_value_display = SafeString("None")
 
     def field_choices(self, field: RelatedField, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[Any]:
         """Return the choices in scope, in their admin's order."""
@@ -67,9 +83,9 @@ class ScopedRelatedFilter(admin.RelatedFieldListFilter):
         found = list(rows[: MOST_CHOICES + 1])
         self.is_cut = len(found) > MOST_CHOICES
         if not self.is_cut:
-            return _told_apart(found)
-        chosen = row_number((self.lookup_val or [""])[-1])
-        return [(row.pk, str(row)) for row in rows.filter(pk=chosen)] if chosen is not None else []
+            return told_apart(found)
+        self.is_searched = any(name.startswith(f"{self.field_path}__") for name in model_admin.search_fields)
+        return told_apart(_keyed(rows, (self.lookup_val or [""])[-1]))
 
     def has_output(self) -> bool:
         """Whether there is anything to choose, or to say."""

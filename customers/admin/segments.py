@@ -23,7 +23,7 @@ from customers.rules import MAX_RULES, Names, names_in, validate_rules
 from modules.admin.bases import ModuleModelAdmin
 from platforms.access import Right
 from platforms.admin import VendorAdmin
-from platforms.admin_base import MOST_CHOICES
+from platforms.admin_base import MOST_CHOICES, told_apart
 from platforms.admin_displays import day_of
 from platforms.admin_forms import GuardedForm
 from platforms.models import Vendor
@@ -199,7 +199,7 @@ class SegmentFilter(admin.SimpleListFilter):
         found = list(self.rows[: MOST_CHOICES + 1])
         if len(found) > MOST_CHOICES:
             found = list(filter(None, [self._chosen()]))
-        return [(row.pk, f"{row} · {row.platform}") for row in found]
+        return told_apart(found)
 
     def _chosen(self) -> Segment | None:
         try:

@@ -6,6 +6,9 @@ from django.contrib import admin
 from django.db.models import Count, Q
 from django.forms import ModelForm
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from customers import tags
 from customers.admin.segments import warn_of_segments
@@ -27,13 +30,19 @@ class TagAdmin(ModuleModelAdmin):
     """The words that platforms put on customers."""
 
     form = TagForm
-    list_display = ("name", "platform")
+    list_display = ("name", "platform", "carried_by")
     list_filter = ("platform",)
     list_select_related = ("platform",)
     search_fields = ("name",)
     search_help_text = "Name"
     ordering = ("name",)
     autocomplete_fields = ("platform",)
+
+    @admin.display(description="customers")
+    def carried_by(self, tag: Tag) -> SafeString:
+        """The way to who carries it, also where tags are too many for a filter."""
+        address = f"{reverse('admin:customers_customer_changelist')}?tags__id__exact={tag.pk}"
+        return format_html('<a href="{}">Show<span class="visually-hidden"> those with {}</span></a>', address, tag)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Tag | None = None) -> tuple[str, ...]:
         """A tag stays on its platform."""

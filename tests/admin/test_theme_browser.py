@@ -13,6 +13,7 @@ from django.urls import reverse
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
+from customers import duplicates
 from customers.models import Customer
 from platforms.models import Membership, Platform, User
 from tests.factories import (
@@ -27,6 +28,7 @@ from tests.factories import (
     PaymentFactory,
     PlanFactory,
     PlatformFactory,
+    SegmentFactory,
     TagFactory,
     UserFactory,
     VendorFactory,
@@ -302,6 +304,15 @@ def test_pages_of_customers__operator__nothing_to_say(open_page: OpenPage, story
     addresses += [reverse("admin:customers_merge_change", args=[merge.pk])]
     addresses += [reverse("admin:customers_customer_merge") + f"?kept={customer.pk}{more}" for more in ("", "&other=x")]
     addresses += [reverse("admin:customers_customer_consent", args=[customer.pk])]
+    # Several who may be meant, a pair that was dismissed, a tag that a segment names, and everybody there ever was.
+    CustomerFactory.create_batch(2, platform=kestrel, last_name="Kerbrat")
+    addresses += [reverse("admin:customers_customer_merge") + f"?kept={customer.pk}&other=kerbrat"]
+    dismissed = duplicates.dismiss(pair=DuplicatePairFactory(platform=kestrel))
+    addresses += [reverse("admin:customers_duplicatepair_change", args=[dismissed.pk])]
+    tag = customer.tags.get()
+    SegmentFactory(platform=kestrel, rules=[{"field": "tag", "operator": "has", "value": [tag.name]}])
+    addresses += [reverse("admin:customers_tag_delete", args=[tag.pk])]
+    addresses += [reverse("admin:customers_customer_changelist") + "?status=all"]
 
     assert [line for address in addresses for line in complaints_of(page, address)] == []
 

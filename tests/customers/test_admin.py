@@ -103,7 +103,26 @@ def test_list__filters_of_several_platforms__tell_those_apart_that_are_called_al
         return [label for _, label in tags.lookup_choices]
 
     assert offered(ann) == ["Gold", "Silver"]
+    assert "None" in text_of(logged_in(ann).get(LIST))
     assert sorted(offered(operator)) == ["Gold · Kestrel Rewards", "Gold · Tidewater Market", "Silver"]
+
+
+def test_list__of_very_many_tags__offers_the_chosen_one(
+    maelle: Customer, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gold, silver = (TagFactory(platform=maelle.platform, name=name, key=name.lower()) for name in ("Gold", "Silver"))
+    services.update_customer(customer=maelle, values={"tags": [gold]})
+    CustomerFactory(platform=maelle.platform, tags=[silver])
+    client = logged_in(ann)
+    monkeypatch.setattr("platforms.admin_base.MOST_CHOICES", 1)
+    page = text_of(client.get(LIST))
+    assert "Too many to list here." in page
+    assert "Gold" not in page
+    listing = text_of(client.get(reverse("admin:customers_tag_changelist")))
+    assert f"{LIST}?tags__id__exact={gold.pk}" in listing
+    chosen = client.get(LIST, {"tags__id__exact": gold.pk})
+    assert list(chosen.context["cl"].result_list) == [maelle]
+    assert "Gold" in text_of(chosen)
 
 
 def test_list__searched_or_filtered__says_how_many_are_found(maelle: Customer, ann: User) -> None:
