@@ -16,6 +16,7 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from customers import privacy
+from customers.admin import wording
 from customers.admin.queues import StatusFilter
 from customers.models import Customer, PrivacyRequest, PrivacyRequestQuerySet
 from modules.admin.bases import ModuleModelAdmin
@@ -40,14 +41,6 @@ _SAID = {
     "_release": "Released: it goes on from where it stood still.",
     "_cancel": "Called off.",
     "_execute": "Erased. What is left of them says nothing any more.",
-}
-
-# Why a request was called off where nobody pressed the button.
-_WHY_NOT = {
-    "erased": "The person was erased by another request.",
-    "retention_off": "The platform does not erase for inactivity any more.",
-    "closed": "The customer was merged into another meanwhile.",
-    "active_again": "They did something since the notice.",
 }
 
 
@@ -337,7 +330,7 @@ class PrivacyRequestAdmin(ModuleModelAdmin):
             "lines": lines,
             "kept": [said for line in lines for said in line.get("kept", {}).items()],
             "is_in_grace": is_open and row.is_in_grace,
-            "called_off": _called_off(row) if row.status == Status.CANCELLED else "",
+            "called_off": wording.called_off(row) if row.status == Status.CANCELLED else "",
             "buttons": {
                 name.removeprefix("_"): True
                 for name, is_offered in offered.items()
@@ -393,12 +386,6 @@ def _lines(row: PrivacyRequest) -> list[dict[str, Any]]:
         {"module": name_of(code), "rows": ", ".join(f"{count} {kind}" for kind, count in one["rows"].items())}
         for code, one in row.report.items()
     ]
-
-
-def _called_off(row: PrivacyRequest) -> str:
-    """Return why a request was called off, and by whom, as far as it was somebody."""
-    said, by = _WHY_NOT.get(row.report.get("why", ""), ""), row.report.get("by", "")
-    return " ".join(filter(None, [said, f"By {by}." if by else ""]))
 
 
 def _erased(code: str, deleted: int, anonymised: int, kept: Any) -> dict[str, Any]:

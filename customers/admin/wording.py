@@ -1,4 +1,4 @@
-"""How duplicates and merges are put to people, and the addresses that lead to them."""
+"""How merges, timelines and requests are put to people, and the addresses that lead to them."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
-from customers.models import Customer, CustomerEvent, DuplicatePair, Merge
+from customers.models import Customer, CustomerEvent, DuplicatePair, Merge, PrivacyRequest
 from customers.services import FIELDS
 
 # Said where the database refuses a merge, or the way back, for what somebody else has saved.
@@ -22,6 +22,14 @@ _MOVES = {
     "timeline": ("line of the timeline", "lines of the timeline"),
     "customers": ("customer who was merged before", "customers who were merged before"),
     "consents": ("line added to the consents", "lines added to the consents"),
+}
+
+# Why a request was called off where nobody pressed the button.
+_WHY_NOT = {
+    "erased": "The person was erased by another request.",
+    "retention_off": "The platform does not erase for inactivity any more.",
+    "closed": "The customer was merged into another meanwhile.",
+    "active_again": "They did something since the notice.",
 }
 
 
@@ -52,6 +60,12 @@ def told(event: CustomerEvent) -> SafeString:
     else:
         details = data.get("reason", "")
     return format_html("{}: {}", said, details) if details else said
+
+
+def called_off(request: PrivacyRequest) -> str:
+    """Return why a request was called off, and by whom, as far as it was somebody."""
+    said, by = _WHY_NOT.get(request.report.get("why", ""), ""), request.report.get("by", "")
+    return " ".join(filter(None, [said, f"By {by}." if by else ""]))
 
 
 def named(one: Customer, other: Customer) -> tuple[str, str]:
