@@ -138,9 +138,10 @@ class SwitchingViewSet(BaseViewSet):
 class PlatformStateViewSet(SwitchingViewSet):
     """All modules of one platform."""
 
+    parameters = {"retrieve": (AS_OF, COMPARE)}
+
     @extend_schema(
         operation_id="module_config_of_platform",
-        parameters=[AS_OF, COMPARE],
         responses=PolymorphicProxySerializer(
             component_name="StatesOrComparison",
             serializers=[ModuleStateSerializer(many=True), ComparisonSerializer],
@@ -199,6 +200,7 @@ class ModuleStateViewSet(SwitchingViewSet):
     """One module on one platform."""
 
     ordering = ("-history_date", "-history_id")
+    parameters = {"retrieve": (AS_OF,)}
 
     @property
     def module(self) -> str:
@@ -212,7 +214,7 @@ class ModuleStateViewSet(SwitchingViewSet):
             raise Module.DoesNotExist
         return code
 
-    @extend_schema(operation_id="module_config_retrieve", parameters=[AS_OF])
+    @extend_schema(operation_id="module_config_retrieve")
     def retrieve(self, request: Request, platform: str, module: str) -> Response:
         """Answer the module's state."""
         self.etag = revision_tag(self.platform.revision)

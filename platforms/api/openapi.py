@@ -96,10 +96,11 @@ class Schema(AutoSchema):
         return description
 
     def get_override_parameters(self) -> list[Any]:
-        """Return the headers and flags of every operation."""
+        """Return the headers and flags of every operation, and what the view declares for its action."""
+        own = getattr(self.view, "parameters", {}).get(getattr(self.view, "action", None), ())
         if self.method in SAFE:
-            return [REQUEST_ID, IF_NONE_MATCH]
-        parameters = [REQUEST_ID, self._if_match(), DRY_RUN]
+            return [REQUEST_ID, IF_NONE_MATCH, *own]
+        parameters = [REQUEST_ID, self._if_match(), DRY_RUN, *own]
         return [*parameters, self._key()] if self.method == "POST" else parameters
 
     def _key(self) -> OpenApiParameter:

@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers, status, viewsets
 from rest_framework.exceptions import UnsupportedMediaType, ValidationError
 from rest_framework.permissions import SAFE_METHODS
@@ -20,6 +21,7 @@ from platforms.access import Actor, Right
 from platforms.api.conditional import ConditionalMixin, digest_tag
 from platforms.api.errors import Refused
 from platforms.api.idempotency import IdempotentMixin
+from platforms.api.parameters import refuse_unknown
 from platforms.api.serializers import EmptySerializer
 from platforms.models import Platform, Vendor
 
@@ -38,6 +40,8 @@ class BaseViewSet(IdempotentMixin, ConditionalMixin, viewsets.GenericViewSet):
     read_right: ClassVar[Right] = Right.VIEW
     write_right: ClassVar[Right] = Right.CHANGE
     rights: ClassVar[Mapping[str, Right]] = {}
+    # Of the query, by action: what it takes beside filters, pages and `dry_run`. What is not known is refused.
+    parameters: ClassVar[Mapping[str, tuple[OpenApiParameter, ...]]] = {}
     # Of a body, where a view takes files: as `platforms.sizes` asks for it.
     max_upload_bytes: ClassVar[int] = 0
     # An answer that is kept for its Idempotency-Key is written around what the action writes: one question for both.
@@ -51,9 +55,12 @@ class BaseViewSet(IdempotentMixin, ConditionalMixin, viewsets.GenericViewSet):
         return super().initialize_request(request, *args, **kwargs)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Read what a write brings before anything else is done: a body or a flag that is wrong changes nothing."""
+        """Read what a request brings before anything else is done: a body or a flag that is wrong changes nothing."""
         super().initial(request, *args, **kwargs)
-        if self.action is not None and self.is_write:
+        if self.action is None:
+            return
+        refuse_unknown(self)
+        if self.is_write:
             if self.max_upload_bytes:
                 # A large body is read of those alone who may send one.
                 self.ask_right()

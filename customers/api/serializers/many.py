@@ -78,7 +78,7 @@ class BulkOutcomeSerializer(serializers.Serializer):
     results = BulkResultSerializer(many=True)
 
 
-class ExportSerializer(serializers.Serializer):
+class ExportSerializer(StrictSerializerMixin, serializers.Serializer):
     """What kind of file is wanted."""
 
     file_format = serializers.ChoiceField(choices=ImportRun.Format.choices, default=ImportRun.Format.CSV)

@@ -97,7 +97,7 @@ class PrivacyRequestViewSet(AdminResource):
         return Response(held, headers={"Content-Disposition": f'attachment; filename="{row.pk}.json"'})
 
     @extend_schema(responses=ReportSerializer)
-    @action(detail=True, methods=["get"])
+    @action(detail=True, methods=["get"], pagination_class=None)
     def report(self, request: Request, **address: str) -> Response:
         """What was done by module; of an erasure that waits, what it would come to as things stand."""
         row = self.find(**self.address)

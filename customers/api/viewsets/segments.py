@@ -37,7 +37,7 @@ class SegmentViewSet(AdminResource):
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     @extend_schema(responses=SegmentSummarySerializer)
-    @action(detail=True)
+    @action(detail=True, pagination_class=None)
     def summary(self, request: Request, **address: str) -> Response:
         """Count the members, and say the rules in words with what has gone of that which they name."""
         segment = self.find(**self.address)

@@ -132,7 +132,8 @@ def test_schema__every_answer_to_a_reader__is_as_described(
             continue
         schema = answer_schema(document, path)
         listed = is_list(document, schema)
-        for answer in as_operator.get(url), as_operator.get(url, {"page_size": 1}):
+        has_pages = "page_size" in {one["name"] for one in operations["get"]["parameters"]}
+        for answer in as_operator.get(url), as_operator.get(url, {"page_size": 1} if has_pages else {}):
             assert answer.status_code == 200
             Draft202012Validator(schema).validate(answer.json())
             assert not listed or answer.json()
