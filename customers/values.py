@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 
 from customers.keys import email_key, name_key
 from customers.models import ConsentRecord
+from platforms.choices import name_all
 from platforms.validators import MOST_ECHOED, validate_code, validate_name
 
 MAX_VALUES = 100
@@ -107,7 +108,7 @@ class Words:
         for item in value:
             text = _read_text(item, self.check)
             if self.choices and text not in self.choices:
-                raise _refuse(f"“{text[:MOST_ECHOED]}” is none that there is.")
+                raise _refuse(f"“{text[:MOST_ECHOED]}” is none of {name_all(self.choices)}.")
             found.setdefault(self.key(text), text)
         return [text for text in self.choices if text in found] if self.choices else list(found.values())
 

@@ -18,11 +18,11 @@ from customers.models import (
     Tag,
 )
 from modules.api.filters import MomentFilter
-from platforms.api.filters import StrictBooleanFilter, TenantChoiceFilter
+from platforms.api.filters import FilterSet, StrictBooleanFilter, TenantChoiceFilter
 from platforms.models import Vendor
 
 
-class CustomerFilter(django_filters.FilterSet):
+class CustomerFilter(FilterSet):
     """By status, tag, vendor, segment, time of coming, and how name, e-mail, phone or reference start."""
 
     # First, as they are applied in this order: it looks among all whom one may see.
@@ -57,7 +57,7 @@ class CustomerFilter(django_filters.FilterSet):
         return selectors.search(queryset, value)
 
 
-class OfCustomerFilter(django_filters.FilterSet):
+class OfCustomerFilter(FilterSet):
     """By customer."""
 
     customer = TenantChoiceFilter(queryset=Customer.objects.all(), help_text="The customer's id.")
@@ -95,7 +95,7 @@ class TimelineFilter(OfCustomerFilter):
         fields = ["kind"]
 
 
-class DuplicatePairFilter(django_filters.FilterSet):
+class DuplicatePairFilter(FilterSet):
     """By status, what the two share, and customer."""
 
     why = django_filters.ChoiceFilter(
@@ -118,7 +118,7 @@ class DuplicatePairFilter(django_filters.FilterSet):
         return queryset.filter(Q(a=value) | Q(b=value))
 
 
-class MergeFilter(django_filters.FilterSet):
+class MergeFilter(FilterSet):
     """By either of the two."""
 
     kept = TenantChoiceFilter(queryset=Customer.objects.all(), help_text="The id of the customer who was kept.")

@@ -13,6 +13,7 @@ from customers.models import Address, Customer, Match, Tag
 from customers.services import FIELDS, KEYS
 from customers.upserts.rows import Fault, Outcome, Row
 from customers.upserts.there import There
+from platforms.choices import have_named
 from platforms.models import Vendor
 from platforms.validators import MOST_ECHOED
 
@@ -221,6 +222,7 @@ def _judge_address(verdict: Verdict, there: There, known: Customer | None, value
     try:
         address.clean_fields(exclude=(*_NOT_TYPED, "country") if is_known else _NOT_TYPED)
     except ValidationError as error:
+        have_named(error, Address)
         verdict.faults += _faults(error, _COLUMN_OF)
         return
     if there_already is None or any(str(getattr(address, name)) != str(getattr(there_already, name)) for name in given):

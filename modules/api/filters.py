@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 
 from modules import selectors
 from modules.models import Module, PlatformModule
-from platforms.api.filters import StrictBooleanFilter, TenantChoiceFilter
+from platforms.api.filters import FilterSet, StrictBooleanFilter, TenantChoiceFilter
 from platforms.api.pagination import Cursor
 from platforms.models import Platform
 
@@ -40,7 +40,7 @@ class MomentFilter(django_filters.IsoDateTimeFilter):
     field_class = MomentField
 
 
-class PlatformModuleFilter(django_filters.FilterSet):
+class PlatformModuleFilter(FilterSet):
     """By platform, module, state, and the time since when it is on.
 
     A platform that the asker may not see is refused like one that is not there.

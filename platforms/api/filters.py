@@ -1,14 +1,30 @@
 """Filters that refuse what they do not understand."""
 
-from typing import Any
+from typing import Any, cast
 
 import django_filters
+from django import forms
 from django.db.models import Q, QuerySet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework.request import Request
 
+from platforms.choices import refusal
 from platforms.models import Platform
+
+
+class FilterSet(django_filters.FilterSet):
+    """Filters of a list; those that are a choice refuse by naming what there is to choose from."""
+
+    def get_form_class(self) -> type[forms.Form]:
+        """Return the form that reads the query."""
+        form_class: type[forms.Form] = super().get_form_class()
+        for field in form_class.base_fields.values():
+            if isinstance(field, forms.ModelChoiceField):
+                field.error_messages["invalid_choice"] = "There is none of this name or id here."
+            elif isinstance(field, forms.ChoiceField):
+                field.error_messages["invalid_choice"] = refusal(value for value, _ in cast(Any, field).choices)
+        return form_class
 
 
 @extend_schema_field(OpenApiTypes.BOOL)
@@ -30,7 +46,7 @@ class TenantChoiceFilter(django_filters.ModelChoiceFilter):
         return queryset.none() if request is None else request.parser_context["view"].in_scope(queryset)
 
 
-class PlatformFilter(django_filters.FilterSet):
+class PlatformFilter(FilterSet):
     """By kind and state, and by a part of code or name."""
 
     kind = django_filters.ChoiceFilter(choices=Platform.Kind.choices)

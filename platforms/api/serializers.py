@@ -12,6 +12,7 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from platforms import access, services
 from platforms.api.fields import ReasonField, StrictCharField
+from platforms.choices import refusal
 from platforms.models import ApiToken, Membership, Platform, User, Vendor
 from platforms.validators import MOST_ECHOED
 
@@ -25,6 +26,13 @@ class StrictSerializerMixin:
 
     # Written when the row is made, and never again.
     fixed_fields: ClassVar[frozenset[str]] = frozenset()
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        """Return the fields; those that are a choice, or hold some, refuse by naming what there is to choose from."""
+        fields: dict[str, serializers.Field] = super().get_fields()  # type: ignore[misc]
+        for field in fields.values():
+            _have_named(field)
+        return fields
 
     def to_internal_value(self, data: Any) -> Any:
         """Return the validated fields; raise ValidationError with every unknown key and every wrong field."""
@@ -52,6 +60,16 @@ class StrictSerializerMixin:
             elif value != current[key]:
                 errors[key] = [ErrorDetail("This cannot be changed.", code="fixed")]
         return errors
+
+
+def _have_named(field: Any) -> None:
+    while child := getattr(field, "child", None):
+        field = child
+    standard = serializers.ChoiceField.default_error_messages["invalid_choice"]
+    # What a field says by itself it knows better.
+    if isinstance(field, serializers.ChoiceField) and field.error_messages["invalid_choice"] == standard:
+        choices = (str(value).replace("{", "{{").replace("}", "}}") for value in field.choices)
+        field.error_messages["invalid_choice"] = refusal(choices) % {"value": f"{{input!s:.{MOST_ECHOED}}}"}
 
 
 class OfTenantMixin:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django_filters import ChoiceFilter, ModelChoiceFilter, MultipleChoiceFilter
 
 from platforms.choices import name_all
 from tests.access import world as worlds
@@ -62,3 +63,22 @@ def test_parameter__only_of_a_list__refused_by_the_row(world: World) -> None:
     for query in ("page_size=1", "cursor=x", "dry_run=true"):
         assert client.get(f"{row}?{query}").json()["errors"][0]["code"] == "unknown_filter"
     assert client.get(f"{row}?format=json").status_code == 200
+
+
+def test_filter__no_choice_of_it__named_what_there_is(world: World) -> None:
+    """By every list that has such a filter, also of modules."""
+    client, asked = world.client("superuser"), 0
+    for route, method in operations():
+        filterset = getattr(route.view, "filterset_class", None)
+        if method != "get" or filterset is None or "id" in route.words or route.name.endswith("platform"):
+            continue
+        for name, one in filterset.base_filters.items():
+            if not isinstance(one, ChoiceFilter | MultipleChoiceFilter) or isinstance(one, ModelChoiceFilter):
+                continue
+            answer = client.get(f"{route.address(words_of(world, route, 'own'))}?{name}=%25s")
+            [error] = answer.json()["errors"]
+            choices = name_all(value for value, _ in one.extra["choices"])
+            detail = f"“%s” is not a valid choice: name one of {choices}."
+            assert error == {"code": "invalid_choice", "detail": detail, "attr": name}, route.name
+            asked += 1
+    assert asked > 10

@@ -22,6 +22,7 @@ class ConsentSerializer(ByMixin, StrictModelSerializer):
     customer = CustomerField()
     action = serializers.ChoiceField(
         choices=ConsentRecord.Action.choices,
+        error_messages={"invalid_choice": "Say given or withdrawn."},
         help_text="Written: given or withdrawn. Confirmed is what the customer does, from the mailbox.",
     )
     counts = serializers.BooleanField(read_only=True, help_text="Whether one may rely on it, if it is the newest.")

@@ -17,12 +17,12 @@ from billing.api.serializers import (
 )
 from billing.models import Invoice, Payment, Plan
 from modules.api.bases import AdminResource, PublicResource, VendorResource
-from platforms.api.filters import TenantChoiceFilter
+from platforms.api.filters import FilterSet, TenantChoiceFilter
 from platforms.api.serializers import EmptySerializer
 from platforms.models import Vendor
 
 
-class InvoiceFilter(django_filters.FilterSet):
+class InvoiceFilter(FilterSet):
     """By vendor and status."""
 
     vendor = TenantChoiceFilter(queryset=Vendor.objects.all(), to_field_name="code")
