@@ -5,6 +5,7 @@ import uuid
 from datetime import timedelta
 
 from customers.models import BrokenRow, Customer, ErrorPolicy, ImportRun, Match
+from customers.models.fields import PHONE_WANTED
 from modules import gate
 from platforms.demo import Story
 from platforms.models import Platform, User
@@ -21,7 +22,7 @@ _BROKEN: tuple[tuple[int, dict[str, str], dict[str, str]], ...] = (
     (
         23,
         {"external_ref": "C-20121", "phone": "0172 555", "first_name": "Anke", "last_name": "Petersen"},
-        {"attr": "phone", "code": "invalid", "detail": "Enter a valid phone number (e.g. +12125552368)."},
+        {"attr": "phone", "code": "invalid", "detail": PHONE_WANTED},
     ),
     (
         24,

@@ -1,17 +1,16 @@
 """Who buys, where they live, and what was written down about them."""
 
 import uuid
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q, Value
 from django.db.models.functions import StrIndex, Substr
 from django.utils import timezone
-from django_countries.fields import CountryField
-from phonenumber_field.modelfields import PhoneNumberField
 
 from customers.keys import MAX_NAME_KEY, email_key, name_key
+from customers.models.fields import CountryField, PhoneNumberField
 from platforms.models import Platform, Vendor
 from platforms.search import prefix_index
 from platforms.validators import validate_locale, validate_name, validate_text
@@ -81,7 +80,7 @@ class Customer(models.Model):
     platform = models.ForeignKey(Platform, on_delete=models.CASCADE, related_name="+", db_index=False)
     email = models.EmailField("e-mail", max_length=MAX_EMAIL, blank=True)
     email_key = models.CharField(max_length=MAX_EMAIL, blank=True, editable=False)
-    phone = PhoneNumberField(blank=True, help_text="With the country's code, e.g. +49 30 901820.")
+    phone: Any = PhoneNumberField(blank=True, help_text="With the country's code, e.g. +49 30 901820.")
     first_name = models.CharField(max_length=100, blank=True, validators=[validate_name])
     last_name = models.CharField(max_length=100, blank=True, validators=[validate_name])
     name_key = models.CharField(max_length=MAX_NAME_KEY, blank=True, editable=False)

@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from customers import services, tags
 from customers.models import Address, Customer, CustomerEvent, Note, Tag
+from customers.models.fields import COUNTRY_WANTED, PHONE_WANTED
 from platforms.access import Actor
 from platforms.api.fields import ReasonField
 from platforms.api.serializers import (
@@ -65,7 +66,11 @@ class CustomerSerializer(ByMixin, StrictModelSerializer):
 
     field_of_code = {"email_taken": "email", "external_ref_taken": "external_ref"}
     phone = PhoneNumberField(
-        required=False, allow_blank=True, max_length=40, help_text="With the country's code; answered as E.164."
+        required=False,
+        allow_blank=True,
+        max_length=40,
+        error_messages={"invalid": PHONE_WANTED},
+        help_text="With the country's code; answered as E.164.",
     )
     tags = TenantRelatedListField(slug_field="name", queryset=Tag.objects.all(), required=False, help_text="By name.")
     vendors = TenantRelatedListField(
@@ -146,6 +151,7 @@ class AddressSerializer(ByMixin, StrictModelSerializer):
             "created_at",
         ]
         read_only_fields = ["created_at"]
+        extra_kwargs = {"country": {"error_messages": {"invalid_choice": COUNTRY_WANTED}}}
 
     def get_validators(self) -> list[Any]:
         """Return none: DRF would refuse a second default, which takes the first one's place."""
