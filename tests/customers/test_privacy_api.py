@@ -241,3 +241,22 @@ def test_actions__by_a_viewer__403_and_nothing_written(
         for action in ("hold", "release", "cancel", "execute", "download"):
             assert as_viewer.post(url(row, action), {}).status_code == 403
     assert as_viewer.get(url(row, "report")).status_code == 200
+
+
+def test_schema__source__offers_to_who_writes_what_is_taken(
+    maelle: Customer, as_admin: APIClient, untouched: Untouched
+) -> None:
+    schemas = as_admin.get("/api/v1/schema/?format=json").json()["components"]["schemas"]
+    offered, answered = (
+        {one["const"] for one in schemas[name]["properties"]["source"]["oneOf"]}
+        for name in ("PrivacyRequestRequest", "PrivacyRequest")
+    )
+    assert answered == set(PrivacyRequest.Source.values)
+    body = {"kind": "erasure", "customer": str(maelle.pk)}
+    with untouched():
+        taken = {
+            source
+            for source in answered
+            if as_admin.post(f"{REQUESTS}?dry_run=true", {**body, "source": source}).status_code == 201
+        }
+    assert taken == offered == answered - {"operator", "inactivity"}

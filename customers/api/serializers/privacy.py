@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.extensions import OpenApiSerializerFieldExtension
+from drf_spectacular.utils import Direction, extend_schema_field
 from rest_framework import serializers
 
 from customers import privacy
@@ -33,7 +34,6 @@ class KindField(serializers.ChoiceField):
         super().__init__(choices=PrivacyRequest.Kind.choices)
 
 
-@extend_schema_field(_one_of(PrivacyRequest.Source.choices))
 class SourceField(serializers.ChoiceField):
     """How it was asked for; `operator` and `inactivity` are only ever read."""
 
@@ -43,6 +43,16 @@ class SourceField(serializers.ChoiceField):
     def to_representation(self, value: Any) -> Any:
         """Return what is kept, whoever wrote it."""
         return value
+
+
+class SourceSchema(OpenApiSerializerFieldExtension):
+    """Offers to who writes what may be written."""
+
+    target_class = SourceField
+
+    def map_serializer_field(self, auto_schema: Any, direction: Direction) -> dict[str, Any]:
+        """Return the schema of what is sent, or of what is answered."""
+        return _one_of(ASKED_BY if direction == "request" else PrivacyRequest.Source.choices)
 
 
 @extend_schema_field(_one_of(PrivacyRequest.Status.choices))
