@@ -139,7 +139,10 @@ def test_actions__hold_release_cancel__do_as_they_say(maelle: Customer, as_admin
     assert (held["status"], held["hold_reason"], held["held_by"]) == ("on_hold", "A lawsuit.", "ann")
     for action in ("execute", "cancel"):
         assert errors_of(as_admin.post(url(row, action))) == {(None, "on_hold")}
-    assert as_admin.post(url(row, "release")).json()["status"] == "open"
+    released = as_admin.post(url(row, "release")).json()
+    assert released["status"] == "open"
+    assert (released["hold_reason"], released["held_by"], released["held_at"]) == ("", "", None)
+    assert as_admin.get(url(row)).json() == released
     assert as_admin.post(url(row, "cancel")).json()["status"] == "cancelled"
     assert PrivacyRequest.objects.get().report == {"why": "called_off", "by": "ann"}
 

@@ -64,7 +64,7 @@ class RequestStatusField(serializers.ChoiceField):
 
 
 class PrivacyRequestSerializer(ByMixin, StrictModelSerializer):
-    """Somebody wants to have their data, or to be forgotten."""
+    """Somebody wants to have their data, or to be forgotten. Why it is on hold, by whom and since when: while it is."""
 
     customer = CustomerField()
     kind = KindField()
@@ -97,6 +97,13 @@ class PrivacyRequestSerializer(ByMixin, StrictModelSerializer):
             "actor": {"source": "actor_label", "read_only": True},
             "held_by": {"source": "held_by_label", "read_only": True},
         }
+
+    def to_representation(self, instance: PrivacyRequest) -> dict[str, Any]:
+        """Return how it stands: a hold that was released is history."""
+        shown = super().to_representation(instance)
+        if instance.status != PrivacyRequest.Status.ON_HOLD:
+            shown |= {"hold_reason": "", "held_by": "", "held_at": None}
+        return shown
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Leave it to the service, which makes the row and has the model judge."""
