@@ -56,6 +56,7 @@ def request_erasure(*, customer: Customer, source: str, reason: str = "", by: Ac
 def hold(*, request: PrivacyRequest, reason: str, by: Actor | None = None) -> PrivacyRequest:
     """Have an erasure wait, as the law or a lawsuit wants the data kept; on hold already: nothing is written.
 
+    It stands in the customer's timeline, as its release will: the request itself says only what is.
     Raises Conflict for a request that is over and for an export, ValidationError without a reason.
     """
     locked = _lock_pending(request, Kind.ERASURE)
@@ -69,11 +70,12 @@ def hold(*, request: PrivacyRequest, reason: str, by: Actor | None = None) -> Pr
         return locked
     locked.status, locked.held_at = Status.ON_HOLD, timezone.now()
     locked.hold_reason, locked.held_by_label = reason.strip(), by.label if by is not None else ""
+    record(locked.customer, CustomerEvent.Kind.HELD, by, request=str(locked.pk), reason=locked.hold_reason)
     return _save(locked, "status", "held_at", "hold_reason", "held_by_label")
 
 
 @transaction.atomic
-def release(*, request: PrivacyRequest) -> PrivacyRequest:
+def release(*, request: PrivacyRequest, by: Actor | None = None) -> PrivacyRequest:
     """Let an erasure go on: its times move by as long as it was on hold. Not on hold: nothing is written.
 
     Raises Conflict for a request that is over.
@@ -84,6 +86,7 @@ def release(*, request: PrivacyRequest) -> PrivacyRequest:
     waited = max(timezone.now() - locked.held_at, timedelta())
     locked.status = Status.OPEN
     locked.due_at, locked.not_before = locked.due_at + waited, locked.not_before + waited
+    record(locked.customer, CustomerEvent.Kind.RELEASED, by, request=str(locked.pk))
     return _save(locked, "status", "due_at", "not_before")
 
 

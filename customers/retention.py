@@ -29,7 +29,7 @@ MOST_A_NIGHT = 1000
 def inactive_since(platform: Platform, moment: datetime) -> CustomerQuerySet:
     """Return the customers who did nothing since then, the oldest first. Asking for their data is something, too."""
     did = CustomerEvent.objects.filter(customer=OuterRef("pk"), at__gte=moment).exclude(
-        kind=CustomerEvent.Kind.EXPORTED
+        kind__in=CustomerEvent.OF_PRIVACY
     )
     asked = PrivacyRequest.objects.filter(
         Q(created_at__gte=moment) | Q(status__in=PrivacyRequest.PENDING), customer=OuterRef("pk")
@@ -49,7 +49,7 @@ def why_not(request: PrivacyRequest, person: Iterable[Customer]) -> str | None:
     if not request.customer.is_open:
         return "closed"
     did = CustomerEvent.objects.filter(customer__in=person, at__gt=request.created_at)
-    return "active_again" if did.exclude(kind=CustomerEvent.Kind.EXPORTED).exists() else None
+    return "active_again" if did.exclude(kind__in=CustomerEvent.OF_PRIVACY).exists() else None
 
 
 def is_nobody_told(platform: Platform) -> bool:

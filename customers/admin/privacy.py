@@ -193,7 +193,7 @@ class ActForm(ServiceForm):
                 except ValidationError as error:
                     raise ValidationError({"why": error.messages}) from None
             case "_release":
-                privacy.release(request=row)
+                privacy.release(request=row, by=self.actor)
             case "_cancel":
                 privacy.cancel(request=row, by=self.actor)
             case "_execute":

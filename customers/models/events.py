@@ -1,5 +1,7 @@
 """What happened to customers."""
 
+from typing import ClassVar
+
 from django.db import models
 from django.utils import timezone
 
@@ -19,7 +21,12 @@ class CustomerEvent(OfCustomer):
         MERGED = "merged", "Merged"
         UNMERGED = "unmerged", "Merge undone"
         EXPORTED = "exported", "Data exported"
+        HELD = "held", "Legal hold"
+        RELEASED = "released", "Legal hold released"
         ERASED = "erased", "Erased"
+
+    # What is done with their data, and says nothing of whether they still do something.
+    OF_PRIVACY: ClassVar[tuple[str, ...]] = (Kind.EXPORTED, Kind.HELD, Kind.RELEASED)
 
     customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="events", db_index=False)
     kind = models.CharField(max_length=10, choices=Kind.choices)

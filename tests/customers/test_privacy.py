@@ -131,6 +131,18 @@ def test_hold__erasure__stands_still_until_released(maelle: Customer, ann: User)
     assert Customer.objects.get().is_open
 
 
+def test_hold_and_release__stand_in_the_timeline_with_who_and_why(maelle: Customer, ann: User, vic: User) -> None:
+    made = privacy.hold(request=erasure(maelle), reason=" A lawsuit. ", by=Actor(ann))
+    privacy.release(request=made, by=Actor(vic))
+    lines = maelle.events.exclude(kind="created").order_by("at").values_list("kind", "actor_label", "data")
+    assert list(lines) == [
+        ("held", "ann", {"request": str(made.pk), "reason": "A lawsuit."}),
+        ("released", "vic", {"request": str(made.pk)}),
+    ]
+    privacy.execute(request=made, is_early=True)
+    assert "lawsuit" not in str(list(lines.all()))
+
+
 def test_hold_release_cancel__so_already__nothing_written(maelle: Customer, untouched: Untouched) -> None:
     made = erasure(maelle)
     with untouched():

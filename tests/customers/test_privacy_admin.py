@@ -181,6 +181,7 @@ def test_buttons__hold_release_cancel__do_as_they_say(maelle: Customer, ann: Use
     assert set(client.get(page_of(row)).context["buttons"]) == {"release"}
     press(client, row, "Release")
     assert PrivacyRequest.objects.get().status == "open"
+    assert maelle.events.get(kind="released").actor_label == "ann"
     press(client, row, "Call it off")
     assert PrivacyRequest.objects.get().status == "cancelled"
     page = client.get(page_of(row))

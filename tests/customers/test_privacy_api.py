@@ -142,6 +142,7 @@ def test_actions__hold_release_cancel__do_as_they_say(maelle: Customer, as_admin
     released = as_admin.post(url(row, "release")).json()
     assert released["status"] == "open"
     assert (released["hold_reason"], released["held_by"], released["held_at"]) == ("", "", None)
+    assert maelle.events.get(kind="released").actor_label == "ann"
     assert as_admin.get(url(row)).json() == released
     assert as_admin.post(url(row, "cancel")).json()["status"] == "cancelled"
     assert PrivacyRequest.objects.get().report == {"why": "called_off", "by": "ann"}

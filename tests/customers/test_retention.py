@@ -206,6 +206,17 @@ def test_due__retention_turned_off_meanwhile__called_off(posted: Platform) -> No
     assert Customer.objects.get().is_open
 
 
+def test_due__held_and_released_meanwhile__is_no_sign_of_them_and_erased(posted: Platform) -> None:
+    quiet(posted, LONG_AGO)
+    retention.give_notice(posted)
+    with time_machine.travel(NOW + timedelta(days=1)):
+        privacy.release(request=privacy.hold(request=PrivacyRequest.objects.get(), reason="A lawsuit."))
+    with time_machine.travel(NOW + timedelta(days=15)):
+        work_off()
+    assert PrivacyRequest.objects.get().status == "done"
+    assert not Customer.objects.get().is_open
+
+
 def test_due__merged_in_the_moment_of_the_notice__called_off(posted: Platform) -> None:
     customer = quiet(posted, LONG_AGO)
     retention.give_notice(posted)

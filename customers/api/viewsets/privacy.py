@@ -64,7 +64,7 @@ class PrivacyRequestViewSet(AdminResource):
     @action(detail=True, methods=["post"])
     def release(self, request: Request, **address: str) -> Response:
         """Let an erasure go on; its times move by as long as it was on hold."""
-        return self._act(lambda row, said: privacy.release(request=row))
+        return self._act(lambda row, said: privacy.release(request=row, by=self.actor))
 
     @extend_schema(request=EmptySerializer, responses=PrivacyRequestSerializer)
     @action(detail=True, methods=["post"])
