@@ -31,7 +31,11 @@ class CustomerFilter(FilterSet):
         max_length=200,
         help_text="How first or last name, e-mail, phone (with the country's code) or reference start.",
     )
-    status = django_filters.ChoiceFilter(choices=Customer.Status.choices)
+    status = django_filters.MultipleChoiceFilter(
+        choices=Customer.Status.choices,
+        distinct=False,
+        help_text="Once or more often. Without it: those who are customers still, active or blocked.",
+    )
     tag = TenantChoiceFilter(
         field_name="tags", queryset=Tag.objects.all(), to_field_name="name", help_text="The tag's name."
     )
@@ -55,6 +59,11 @@ class CustomerFilter(FilterSet):
     def filter_search(self, queryset: QuerySet[Customer], name: str, value: str) -> QuerySet[Customer]:
         """Narrow to whom the text finds."""
         return selectors.search(queryset, value)
+
+    def filter_queryset(self, queryset: QuerySet[Customer]) -> QuerySet[Customer]:
+        """Narrow to whom is asked for; who was merged or erased is found by their status alone."""
+        found: QuerySet[Customer] = super().filter_queryset(queryset)
+        return found if self.form.cleaned_data["status"] else found.filter(status__in=Customer.OPEN)
 
 
 class OfCustomerFilter(FilterSet):

@@ -182,10 +182,33 @@ def test_list__filters__each_and_together(maelle: Customer, as_admin: APIClient)
     assert found(search="ker", vendor="brindle") == []
 
 
+def test_list__who_was_merged_or_erased__is_found_by_status_alone(maelle: Customer, as_admin: APIClient) -> None:
+    platform = maelle.platform
+    for status, name in (("active", "A"), ("blocked", "B"), ("merged", "M"), ("erased", "E")):
+        into = maelle if status == "merged" else None
+        one = CustomerFactory(platform=platform, first_name="", last_name=name)
+        Customer.objects.filter(pk=one.pk).update(status=status, merged_into=into)
+
+    def found(**query: Any) -> set[str]:
+        return set(names(as_admin.get(CUSTOMERS, query)))
+
+    assert found() == {"Dubois", "A", "B"}
+    assert found(status="merged") == {"M"}
+    assert found(status=["merged", "erased"]) == found(status=["erased", "merged"]) == {"M", "E"}
+    assert found(status=["active", "merged"], search="m") == {"Dubois", "M"}
+    assert found(search="m") == {"Dubois"}
+    assert found(status=["active", "blocked", "merged", "erased"]) == {"Dubois", "A", "B", "M", "E"}
+    for closed in Customer.objects.exclude(status__in=Customer.OPEN):
+        assert as_admin.get(f"{CUSTOMERS}{closed.pk}/").json()["status"] == closed.status
+
+
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
         ({"status": "asleep"}, ("status", "invalid_choice")),
+        ({"status": ""}, ("status", "invalid_choice")),
+        ({"status": "merged,erased"}, ("status", "invalid_choice")),
+        ({"status": ["merged", "asleep"]}, ("status", "invalid_choice")),
         ({"tag": "Nowhere"}, ("tag", "invalid_choice")),
         ({"vendor": "saltmarsh"}, ("vendor", "invalid_choice")),
         ({"created_after": "soon"}, ("created_after", "invalid")),
@@ -193,7 +216,7 @@ def test_list__filters__each_and_together(maelle: Customer, as_admin: APIClient)
     ],
 )
 def test_list__bad_filter__refused(
-    query: dict[str, str], expected: tuple[str, str], shop: Platform, as_admin: APIClient
+    query: dict[str, Any], expected: tuple[str, str], shop: Platform, as_admin: APIClient
 ) -> None:
     answer = as_admin.get(CUSTOMERS, query)
     assert (answer.status_code, errors_of(answer)) == (400, {expected})
