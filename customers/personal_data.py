@@ -7,8 +7,8 @@ labels: those are staff and tokens, never the customer.
 
 from typing import Any
 
-from customers import imports, merging
-from customers.keys import ids_of
+from customers import imports, merging, timeline
+from customers.keys import email_key, ids_of
 from customers.models import (
     Address,
     BrokenRow,
@@ -52,12 +52,21 @@ def _forget_merges(platform: Platform, person: Person) -> None:
 
 
 def _known_by(platform: Platform, person: Person) -> imports.Sought:
-    """Return by what the person is known in a file: as their row says it, while it still does."""
+    """Return by what the person is known in a file: what their row says, while it still does, and what it said before.
+
+    What was theirs and is another customer's by now is the other's.
+    """
     rows = list(Customer.objects.filter(platform=platform, pk__in=ids_of([person.customer or ""])))
+    before = [said for row in rows for said in (*merging.known_before(row), *timeline.known_before(row))]
+    was = {name: {said[name] for said in before if said.get(name)} for name in timeline.KNOWN_BY}
+    was["email"] = set(map(email_key, was["email"]))
+    others = Customer.objects.open().filter(platform=platform).exclude(pk__in=[row.pk for row in rows])
+    for name, column in (("email", "email_key"), ("phone", "phone"), ("external_ref", "external_ref")):
+        was[name] -= set(map(str, others.filter(**{f"{column}__in": was[name]}).values_list(column, flat=True)))
     return imports.Sought.by(
-        emails=[person.email, *(row.email for row in rows)],
-        phones=[str(row.phone) for row in rows],
-        refs=[row.external_ref for row in rows],
+        emails=[person.email, *(row.email for row in rows), *was["email"]],
+        phones=[*(str(row.phone) for row in rows), *was["phone"]],
+        refs=[*(row.external_ref for row in rows), *was["external_ref"]],
     )
 
 

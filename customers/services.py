@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from customers.models import Address, Customer, CustomerEvent, CustomerVendor, Note, Tag
-from customers.timeline import record, tell
+from customers.timeline import KNOWN_BY, change, record, tell
 from platforms.access import Actor
 from platforms.conflicts import Conflict
 from platforms.models import Platform, Vendor
@@ -67,6 +67,7 @@ def update_customer(*, customer: Customer, values: Mapping[str, Any], by: Actor 
     """
     _check_known(values)
     locked = lock_open(customer)
+    before = {name: getattr(locked, name) for name in KNOWN_BY}
     changed = [name for name in FIELDS if name in values and getattr(locked, name) != values[name]]
     for name in changed:
         setattr(locked, name, values[name])
@@ -75,7 +76,7 @@ def update_customer(*, customer: Customer, values: Mapping[str, Any], by: Actor 
     changed += _set_related(locked, values)
     if changed:
         _save(locked, *changed)
-        record(locked, CustomerEvent.Kind.UPDATED, by, fields=changed)
+        record(locked, CustomerEvent.Kind.UPDATED, by, **change(changed, before))
         tell(UPDATED, locked, by, {"fields": changed})
     return locked
 

@@ -1,11 +1,14 @@
 """What happened to a customer: written with the change, told to the other modules as an event."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from customers.models import Customer, CustomerEvent
 from modules import events
 from platforms.access import Actor
+
+# The fields by which other systems, and files, know a customer.
+KNOWN_BY = ("email", "phone", "external_ref")
 
 
 def record(customer: Customer, kind: CustomerEvent.Kind, by: Actor | None, **data: Any) -> CustomerEvent:
@@ -17,6 +20,23 @@ def record(customer: Customer, kind: CustomerEvent.Kind, by: Actor | None, **dat
         actor_label=by.label if by is not None else "",
         data=data,
     )
+
+
+def change(fields: Iterable[str], before: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a line of the timeline says of a change: which fields, and by what the customer was known before.
+
+    before: what the fields said, at least those of KNOWN_BY. A file that still calls them so is found by it when they
+    want to be forgotten.
+    """
+    changed = list(fields)
+    was = {name: str(before[name]) for name in KNOWN_BY if name in changed and before[name]}
+    return {"fields": changed, "before": was} if was else {"fields": changed}
+
+
+def known_before(customer: Customer) -> list[Mapping[str, str]]:
+    """Return by what a customer was known before, as `change` wrote it down."""
+    lines = CustomerEvent.objects.filter(customer=customer, kind=CustomerEvent.Kind.UPDATED)
+    return list(lines.filter(data__has_key="before").values_list("data__before", flat=True))
 
 
 def tell(name: str, customer: Customer, by: Actor | None, data: Mapping[str, Any] | None = None) -> None:

@@ -188,9 +188,10 @@ class PersonalDataMap:
     """What a module holds on people, table by table.
 
     holdings: in the order in which they are erased: what points at others comes before them. scattered: what has to be
-    looked through, and is erased before them. without: the models that
-    hold nothing on anybody. before_erasing: what else is done first, in the same transaction, while the rows still say
-    who they are about: files, say. Each is called with platform and person, twice for the same one if need be.
+    looked through, and is erased first of all, while anything still says by what they are known. without: the models
+    that hold nothing on anybody. before_erasing: what else is done before the holdings, in the same transaction, while
+    the rows still say who they are about: files, say. Each is called with platform and person, twice for the same one
+    if need be.
     """
 
     holdings: tuple[Holding, ...] = ()
@@ -218,9 +219,9 @@ class PersonalDataMap:
 
     def erase(self, platform: Platform, person: Person) -> Erased:
         """Erase a person in the module's tables. The caller holds the transaction; erased twice, nothing is amiss."""
+        found = [Erased(anonymised=one.forget(platform, person)) for one in self.scattered]
         for act in self.before_erasing:
             act(platform, person)
-        found = [Erased(anonymised=one.forget(platform, person)) for one in self.scattered]
         return total([*found, *(holding.erase(platform, person) for holding in self.holdings)])
 
 

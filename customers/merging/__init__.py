@@ -5,7 +5,7 @@ moves keeps its id, so that what points at it still does, and that it can go bac
 """
 
 from customers.merging.blockers import Blocked, Blocker
-from customers.merging.merges import MERGED, UNMERGED, forget, merge, preview_undo, undo
+from customers.merging.merges import MERGED, UNMERGED, forget, known_before, merge, preview_undo, undo
 from customers.merging.previews import KEPT, MERGED_SIDE, SIDES, Preview, preview
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Blocker",
     "Preview",
     "forget",
+    "known_before",
     "merge",
     "preview",
     "preview_undo",

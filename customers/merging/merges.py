@@ -130,14 +130,22 @@ def undo(*, trail: Merge, by: Actor | None = None) -> Undoing:
 def forget(*, customer: Customer) -> list[Any]:
     """Strip what a customer's trails say about people, also in the timelines of the others: erasure asks for it.
 
-    From then on none of them can be undone. Returns the keys of the trails.
+    From then on none of them can be undone. What the kept one said before stays until it is the kept one who is
+    forgotten: the two may be two again. Returns the keys of the trails.
     """
     trails = list(Merge.objects.filter(Q(kept=customer) | Q(merged=customer)).select_related("kept", "merged"))
     for trail in trails:
         _forget_reason(trail)
     keys = [trail.pk for trail in trails]
-    Merge.objects.filter(pk__in=keys, forgotten_at=None).update(before={}, reason="", forgotten_at=timezone.now())
+    rows = Merge.objects.filter(pk__in=keys)
+    rows.filter(forgotten_at=None).update(reason="", forgotten_at=timezone.now())
+    rows.filter(kept=customer).update(before={})
     return keys
+
+
+def known_before(customer: Customer) -> list[Mapping[str, str]]:
+    """Return what a customer said before others were merged into them, undone or not, until `forget` strips it."""
+    return list(Merge.objects.filter(kept=customer).values_list("before", flat=True))
 
 
 def _forget_reason(trail: Merge) -> None:

@@ -9,7 +9,10 @@ from customers.models.people import MAX_LABEL, Customer, OfCustomer
 
 
 class CustomerEvent(OfCustomer):
-    """One thing that happened to a customer. `data` says which, by names and ids, and why, if somebody said so."""
+    """One thing that happened to a customer. `data` says which, by names and ids, and why, if somebody said so.
+
+    Of an e-mail address, a phone number and a reference that were changed it also says what they were (`before`).
+    """
 
     class Kind(models.TextChoices):
         CREATED = "created", "Created"

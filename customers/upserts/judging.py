@@ -11,6 +11,7 @@ from customers.cells import ADDRESS_COLUMNS, split_names
 from customers.keys import email_key, name_key
 from customers.models import Address, Customer, Match, Tag
 from customers.services import FIELDS, KEYS
+from customers.timeline import KNOWN_BY
 from customers.upserts.rows import Fault, Outcome, Row
 from customers.upserts.there import There
 from platforms.choices import have_named
@@ -36,12 +37,13 @@ _COLUMN_OF = {field: column for column, field in ADDRESS_COLUMNS.items()}
 
 @dataclass(slots=True, kw_only=True)
 class Verdict:
-    """What is to become of a row. `customer` is as it is to be; None where the row fails."""
+    """What is to become of a row. `customer` is as it is to be, `before` by what it was known; None where it fails."""
 
     row: Row
     customer: Customer | None = None
     is_new: bool = False
     changed: list[str] = field(default_factory=list)
+    before: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     vendors: list[Vendor] = field(default_factory=list)
     address: Address | None = None
@@ -238,6 +240,7 @@ def _take(verdict: Verdict, there: There, known: Customer | None, wanted: Custom
     keys = {"email": known.email_key, "ref": known.external_ref} if known else {"email": "", "ref": ""}
     verdict.customer, verdict.is_new = customer, known is None
     if known is not None:
+        verdict.before = {name: str(getattr(known, name)) for name in KNOWN_BY}
         verdict.changed = [name for name in FIELDS if str(getattr(known, name)) != str(getattr(wanted, name))]
         for name in (*verdict.changed, *KEYS):
             setattr(known, name, getattr(wanted, name))

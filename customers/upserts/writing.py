@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from customers.models import Address, Customer, CustomerEvent, CustomerVendor, Tag
 from customers.services import CREATED, FIELDS, KEYS, UPDATED
+from customers.timeline import change
 from customers.upserts.judging import Verdict
 from customers.upserts.rows import Author
 from customers.upserts.there import There
@@ -92,11 +93,10 @@ def _tell(moved: Sequence[Verdict], platform: Platform, by: Author | None, note:
     lines, happened = [], []
     for verdict in moved:
         fields: dict[str, Any] = {} if verdict.is_new else {"fields": verdict.changed}
+        said = {} if verdict.is_new else change(verdict.changed, verdict.before)
         kind = CustomerEvent.Kind.CREATED if verdict.is_new else CustomerEvent.Kind.UPDATED
         lines.append(
-            CustomerEvent(
-                platform=platform, customer=_of(verdict), kind=kind, actor_label=label, data={**fields, **note}
-            )
+            CustomerEvent(platform=platform, customer=_of(verdict), kind=kind, actor_label=label, data={**said, **note})
         )
         happened.append(
             Happened(

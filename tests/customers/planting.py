@@ -2,12 +2,13 @@
 
 import json
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from django.db import models
+from django.db import connection, models
 from phonenumber_field.modelfields import PhoneNumberField
 
 from customers.models import BrokenRow, Customer, ImportRun, Merge, PrivacyRequest, Tag
@@ -20,6 +21,19 @@ MARK, PHONE = "zqplanted", "+4930231"
 # What a table's own constraints want beside what is planted.
 FITTING: dict[type[models.Model], dict[str, Any]] = {PrivacyRequest: {"status": "done"}}
 _LONG_AGO = datetime(1987, 6, 5, 4, 3, 2, tzinfo=UTC)
+
+
+def tables() -> Iterator[tuple[str, str]]:
+    """Yield every row of every table of the database as text, with the table's name."""
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")
+            yield from ((table, repr(row)) for row in cursor.fetchall())
+
+
+def found(*texts: str) -> list[tuple[str, str]]:
+    """Return the rows, in any table of the database, in which one of the texts stands."""
+    return [(table, row) for table, row in tables() if any(text in row for text in texts)]
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 import json
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.sessions.models import Session
 from django.core import mail
-from django.db import connection
 from django.urls import reverse
 from rest_framework.test import APIClient
 
@@ -23,27 +21,13 @@ from modules.personal_data import maps
 from modules.tasks import enqueue
 from platforms.models import Platform, User
 from tests.admin.pages import logged_in, send
-from tests.customers.planting import MARK, PHONE, Planted
+from tests.customers.planting import MARK, PHONE, Planted, found
 from tests.factories import CustomerFactory
 from tests.modules.building import enable, origin
 
 pytestmark = pytest.mark.django_db
 
 LEDGER = ConsentRecord._meta.db_table
-Rows = list[tuple[str, str]]
-
-
-def tables() -> Iterator[tuple[str, str]]:
-    """Yield every row of every table of the database as text, with the table's name."""
-    with connection.cursor() as cursor:
-        for table in connection.introspection.table_names(cursor):
-            cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")
-            yield from ((table, repr(row)) for row in cursor.fetchall())
-
-
-def found(*texts: str) -> Rows:
-    """Return the rows, in any table of the database, in which one of the texts stands."""
-    return [(table, row) for table, row in tables() if any(text in row for text in texts)]
 
 
 @pytest.fixture
