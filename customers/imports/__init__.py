@@ -5,9 +5,10 @@ every machine can reach, which are gone when the import has ended, and out of wh
 what is counted and where to go on are one transaction: whatever dies, no row is lost, and none is written twice.
 """
 
-from customers.imports.leftovers import Sought, error_file, expire, forget, lock_open_runs, told
+from customers.imports.leftovers import error_file, expire, forget, lock_open_runs, told
 from customers.imports.receiving import MAX_UPLOAD_BYTES, Received, received
 from customers.imports.running import COMPLETED, begin, cancel, start, stuck_imports, work_on
+from customers.imports.sought import Sought
 
 __all__ = [
     "COMPLETED",

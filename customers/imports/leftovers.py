@@ -1,20 +1,17 @@
 """What imports leave behind: the rows that had errors, for some weeks, and less where somebody is to be forgotten."""
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import timedelta
 from itertools import chain
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
-from phonenumber_field.phonenumber import to_python
 
 from customers import files
 from customers.cells import ERROR_COLUMN, escape
 from customers.imports.running import cancel
-from customers.keys import email_key
+from customers.imports.sought import Sought
 from customers.models import BrokenRow, ImportChunk, ImportRun
 from customers.upserts import Fault, Row
 from platforms.conflicts import Conflict
@@ -23,7 +20,6 @@ from platforms.models import Platform
 BROKEN_ROWS_KEPT = timedelta(days=30)
 OPEN_KEPT = timedelta(days=7)
 _FORGOTTEN = Fault(code="forgotten", detail="It was about somebody who was erased since.")
-_NO_DIGIT = re.compile(r"[^0-9]")
 _READ_AT_ONCE = 500
 
 
@@ -62,51 +58,14 @@ def expire() -> None:
         ended.filter(format=kind).exclude(file_name=plain).update(file_name=plain)
 
 
-@dataclass(frozen=True, slots=True)
-class Sought:
-    """Somebody to be found among rows, however what they are known by is written there.
-
-    A row is about them where any cell is one of the addresses or numbers, or its reference one of the references. A
-    number without its country is taken for one of the row's address.
-    """
-
-    emails: frozenset[str]
-    numbers: frozenset[str]
-    refs: frozenset[str]
-
-    @classmethod
-    def by(cls, emails: Iterable[str] = (), phones: Iterable[str] = (), refs: Iterable[str] = ()) -> "Sought":
-        """Return who is known by these; blanks are nobody's."""
-        return cls(
-            emails=frozenset(map(email_key, emails)) - {""},
-            numbers=frozenset(_digits(str(phone)) for phone in phones) - {""},
-            refs=frozenset(refs) - {""},
-        )
-
-    @property
-    def is_nobody(self) -> bool:
-        """Whether there is nothing to know them by."""
-        return not (self.emails or self.numbers or self.refs)
-
-    def is_in(self, values: Mapping[str, Any]) -> bool:
-        """Whether the row with these cells is about them."""
-        return (
-            values.get("external_ref") in self.refs
-            or any(
-                email_key(text) in self.emails or (self.numbers and _digits(text) in self.numbers)
-                for text in values.values()
-            )
-            or (bool(self.numbers) and _national(values) in self.numbers)
-        )
-
-
 def told(*, platform: Platform, sought: Sought) -> list[dict[str, Any]]:
     """Return the cells of the rows that the platform's imports still hold on somebody, waiting or with errors."""
     if sought.is_nobody:
         return []
     open_chunks = ImportChunk.objects.filter(run__platform=platform, run__status__in=ImportRun.OPEN).order_by("pk")
-    waiting = (row["values"] for chunk in open_chunks.iterator(chunk_size=1) for row in chunk.rows)
-    kept = BrokenRow.objects.filter(run__platform=platform).order_by("run", "line")
+    chunks = sought.looked_up(open_chunks, "rows").iterator(chunk_size=1)
+    waiting = (row["values"] for chunk in chunks for row in chunk.rows)
+    kept = sought.looked_up(BrokenRow.objects.filter(run__platform=platform), "values").order_by("run", "line")
     broken = kept.values_list("values", flat=True).iterator(chunk_size=_READ_AT_ONCE)
     return [values for values in chain(waiting, broken) if sought.is_in(values)]
 
@@ -131,10 +90,11 @@ def forget(*, platform: Platform, sought: Sought) -> int:
     """
     if sought.is_nobody:
         return 0
-    chunks = (chunk for run in lock_open_runs(platform) for chunk in run.chunks.iterator(chunk_size=1))
-    count = sum(_forget_in(chunk, sought) for chunk in chunks)
-    kept = BrokenRow.objects.filter(run__platform=platform).iterator(chunk_size=_READ_AT_ONCE)
-    found = [row.pk for row in kept if sought.is_in(row.values)]
+    waiting = ImportChunk.objects.filter(run__in=lock_open_runs(platform)).order_by("pk")
+    count = sum(_forget_in(chunk, sought) for chunk in sought.looked_up(waiting, "rows").iterator(chunk_size=1))
+    kept = sought.looked_up(BrokenRow.objects.filter(run__platform=platform), "values")
+    rows = kept.values_list("pk", "values").iterator(chunk_size=_READ_AT_ONCE)
+    found = [key for key, values in rows if sought.is_in(values)]
     BrokenRow.objects.filter(pk__in=found).update(values={}, errors=[_FORGOTTEN.as_json()])
     return count + len(found)
 
@@ -148,13 +108,3 @@ def _forget_in(chunk: ImportChunk, sought: Sought) -> int:
     if count:
         ImportChunk.objects.filter(pk=chunk.pk).update(rows=chunk.rows)
     return count
-
-
-def _national(values: Mapping[str, Any]) -> str:
-    """Return the digits of a row's phone number as they are abroad, where it says them as they are at home."""
-    phone, country = values.get("phone", ""), values.get("address_country", "").upper()
-    return _digits(str(to_python(phone, region=country))) if phone and country else ""
-
-
-def _digits(text: str) -> str:
-    return _NO_DIGIT.sub("", text).removeprefix("00")

@@ -1,0 +1,101 @@
+"""Somebody who is looked for among rows of imports: by the database first, then by what the cells mean."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Q, QuerySet, TextField
+from django.db.models.functions import Cast
+from phonenumber_field.phonenumber import to_python
+
+from customers.keys import email_key
+
+_NO_DIGIT = re.compile(r"[^0-9]")
+# JSON as text is `"column": "text"` in both databases. SQLite has what is beyond ASCII escaped, PostgreSQL has not:
+# `\\|[^ -~]` is either. These are read by Python's expressions and by PostgreSQL's alike.
+_KEY = re.compile(r"[^\"\\@]*@[^\"\\]*")
+_PLAIN = re.compile(r"[ !#-\[\]-~]+")
+# A cell with an @ and, after it or before it, a letter beyond ASCII, which may be another form of one of ASCII: a wide
+# one, or ß for ss; or with one of the two other forms of the @. Written so that no cell, however long, is gone through
+# more than once.
+_ODD_EMAIL = (
+    r"@[ !#-?A-\[\]-~]*(?:\\|[^ -~])",
+    r'"[ !#-?A-\[\]-~]*(?:\\|[^ -~])[^"@]*@',
+    r"[﹫＠]|\\ufe6b|\\uff20",
+)
+_ODD_REF = r'"external_ref": "[^"]*(?:\\|[^ -~])'
+# What is dialled by letters, has an extension, or digits of another script.
+_ODD_PHONE = r'"phone": "[0-9 +()/.\-]*[^0-9 +()/.\-"]'
+_BETWEEN_DIGITS = r"(?:[^0-9\\]|\\[^u]|\\u[0-9a-f]{4})*"
+_END = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """Somebody to be found among rows, however what they are known by is written there.
+
+    A row is about them where any cell is one of the addresses or numbers, or its reference one of the references. A
+    number without its country is taken for one of the row's address.
+    """
+
+    emails: frozenset[str]
+    numbers: frozenset[str]
+    refs: frozenset[str]
+
+    @classmethod
+    def by(cls, emails: Iterable[str] = (), phones: Iterable[str] = (), refs: Iterable[str] = ()) -> "Sought":
+        """Return who is known by these; blanks are nobody's."""
+        return cls(
+            emails=frozenset(map(email_key, emails)) - {""},
+            numbers=frozenset(_digits(str(phone)) for phone in phones) - {""},
+            refs=frozenset(refs) - {""},
+        )
+
+    @property
+    def is_nobody(self) -> bool:
+        """Whether there is nothing to know them by."""
+        return not (self.emails or self.numbers or self.refs)
+
+    def looked_up(self, rows: QuerySet[Any], column: str) -> QuerySet[Any]:
+        """Return those of the rows in whose JSON in this column they may stand, as far as the database can tell.
+
+        It misses nobody whom `is_in` finds, and leaves next to none of the others to be read: an erasure looks while it
+        holds locks. What may say it in letters or signs in which the database would not know it is among them, too.
+        """
+        if any(not _KEY.fullmatch(email) for email in self.emails):
+            return rows
+        found = Q()
+        for email in self.emails:
+            found |= Q(said__icontains=email)
+        for odd in _ODD_EMAIL if self.emails else ():
+            found |= Q(said__regex=odd)
+        if self.numbers:
+            found |= Q(said__regex=_ODD_PHONE)
+        # At home and abroad a number starts differently, and ends alike.
+        for end in {number[-_END:] for number in self.numbers}:
+            found |= Q(said__regex=_BETWEEN_DIGITS.join(end))
+        for ref in self.refs:
+            found |= Q(said__contains=f'"external_ref": "{ref}"') if _PLAIN.fullmatch(ref) else Q(said__regex=_ODD_REF)
+        return rows.alias(said=Cast(column, TextField())).filter(found)
+
+    def is_in(self, values: Mapping[str, Any]) -> bool:
+        """Whether the row with these cells is about them."""
+        return (
+            values.get("external_ref") in self.refs
+            or any(
+                email_key(text) in self.emails or (self.numbers and _digits(text) in self.numbers)
+                for text in values.values()
+            )
+            or (bool(self.numbers) and _national(values) in self.numbers)
+        )
+
+
+def _national(values: Mapping[str, Any]) -> str:
+    """Return the digits of a row's phone number as they are abroad, where it says them as they are at home."""
+    phone, country = values.get("phone", ""), values.get("address_country", "").upper()
+    return _digits(str(to_python(phone, region=country))) if phone and country else ""
+
+
+def _digits(text: str) -> str:
+    return _NO_DIGIT.sub("", text).removeprefix("00")
