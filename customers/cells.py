@@ -18,6 +18,8 @@ ADDRESS_COLUMNS = {
 COLUMNS = (*FIELDS, "tags", "vendors", *ADDRESS_COLUMNS)
 # What the error file says beside the rows; when that is sent again, nobody reads it.
 ERROR_COLUMN = "errors"
+# What a row calls the cells that it has beyond the header, from 1.
+EXTRA = "extra_{}".format
 # As many as a cell of a spreadsheet holds.
 MAX_CELL = 32_767
 # As many as a column could take: a hundred tags of fifty characters each, all of them quotation marks.

@@ -71,7 +71,7 @@ class UploadForm(forms.Form):
         error_messages={"invalid_choice": "There is no platform of this code with customers on."},
     )
     file = forms.FileField(
-        help_text="CSV in UTF-8, as “CSV UTF-8” from a spreadsheet, or XLSX; at most 64 MiB.",
+        help_text="XLSX or CSV, from a spreadsheet as “CSV UTF-8” or “Unicode text”; at most 64 MiB.",
         widget=forms.FileInput(attrs={"accept": ".csv,.txt,.tsv,.xlsx"}),
     )
     match = forms.ChoiceField(

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
-from customers.cells import COLUMNS, ERROR_COLUMN, MAX_VALUE, unescape
+from customers.cells import COLUMNS, ERROR_COLUMN, EXTRA, MAX_VALUE, unescape
 from customers.files.csv_lines import csv_lines
-from customers.files.tables import A_DATE, MARKS, MAX_CHARACTERS, NOT_COMPUTED, UNREADABLE, BadFile, Line
+from customers.files.tables import A_DATE, MARKS, MAX_CHARACTERS, NOT_COMPUTED, NOT_UTF8, UNREADABLE, BadFile, Line
 from customers.files.xlsx_lines import xlsx_lines
 from customers.models import ImportRun
 from customers.upserts import Fault, Row, Seen
@@ -14,6 +14,7 @@ from platforms.validators import MOST_ECHOED
 
 _ZIP = b"PK\x03\x04"
 _BETWEEN_WORDS = re.compile(r"[\s-]+")
+_WITHOUT_MARKS = dict.fromkeys(map(ord, (NOT_COMPUTED, A_DATE, NOT_UTF8)))
 
 
 class FileReader:
@@ -53,6 +54,10 @@ class FileReader:
             for column, cell in zip(self._places, line.cells, strict=False)
             if column is not None and (text := unescape(cell))
         }
+        extra = [unescape(cell) for cell in line.cells[len(self._places) :]]
+        while extra and not extra[-1]:
+            extra.pop()
+        values |= {EXTRA(number): text for number, text in enumerate(extra, 1)}
         faults = [
             Fault(code=code, attr=column, detail=detail)
             for column, text in values.items()
@@ -60,12 +65,12 @@ class FileReader:
             if mark in text
         ]
         for column, text in values.items():
-            values[column] = text = text.replace(NOT_COMPUTED, "").replace(A_DATE, "")
+            values[column] = text = text.translate(_WITHOUT_MARKS).strip()
             if len(text) > MAX_VALUE:
                 values[column] = text[:MAX_VALUE]
                 detail = f"No cell has more than {MAX_VALUE} characters: the rest of this one is left out."
                 faults.append(Fault(code="max_length", attr=column, detail=detail))
-        if any(cell.strip() for cell in line.cells[len(self._places) :]):
+        if extra:
             faults.append(Fault(code="too_many_cells", detail="This row has more cells than the header."))
         return Row(line=line.number, values=values, faults=tuple(faults))
 
@@ -87,7 +92,7 @@ def _columns(header: Line) -> list[str]:
     cells = list(header.cells)
     while cells and not cells[-1].strip():
         cells.pop()
-    if any(UNREADABLE in cell for cell in cells):
+    if any(mark in cell for cell in cells for mark in (UNREADABLE, NOT_UTF8)):
         raise BadFile("This is neither XLSX nor CSV in UTF-8 or UTF-16.")
     columns = [_BETWEEN_WORDS.sub("_", cell.strip().lower()) for cell in cells]
     for column, cell in zip(columns, cells, strict=True):

@@ -9,12 +9,13 @@ from customers.cells import MAX_CELL
 MAX_CELLS = 200
 # What a file says in all: no CSV file of ours is longer, and in an XLSX file the same text may stand again and again.
 MAX_CHARACTERS = 64 * 1024 * 1024
-# In place of what could not be read as text, and before what is none; nobody's name holds them.
-UNREADABLE, NOT_COMPUTED, A_DATE = "\ufffd", "\ufdd0", "\ufdd1"
+# In place of what could not be read as text, before what is none, and before what is a guess; nobody's name holds them.
+UNREADABLE, NOT_COMPUTED, A_DATE, NOT_UTF8 = "\ufffd", "\ufdd0", "\ufdd1", "\ufdd2"
 # What each of them is as a fault of its row: code and detail.
 MARKS = {
     UNREADABLE: ("encoding", "This is not UTF-8: save the file as “CSV UTF-8”."),
     NOT_COMPUTED: ("formula", "This is a formula whose value the file does not hold: put the value in the cell."),
+    NOT_UTF8: ("encoding", "This is not UTF-8; read as Windows-1252: check the letters and send it again."),
     A_DATE: ("date", "This is a date, and the column takes text: have the spreadsheet format the cell as text."),
 }
 

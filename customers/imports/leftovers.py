@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from itertools import chain
+from itertools import chain, count, takewhile
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
 from customers import files
-from customers.cells import ERROR_COLUMN, escape
+from customers.cells import ERROR_COLUMN, EXTRA, escape
 from customers.imports.running import cancel
 from customers.imports.sought import Sought
 from customers.models import BrokenRow, ImportChunk, ImportRun
@@ -26,7 +26,7 @@ _READ_AT_ONCE = 500
 def error_file(run: ImportRun) -> Iterator[bytes]:
     """Yield a CSV file of the rows that have errors, as they were, with a column that says which.
 
-    It can be corrected and sent again as it is: that column is not read.
+    It can be corrected and sent again as it is: that column is not read. Cells beyond the header stand after it.
     """
     return files.csv_file(_error_lines(run))
 
@@ -35,7 +35,10 @@ def _error_lines(run: ImportRun) -> Iterator[list[str]]:
     yield [*run.columns, ERROR_COLUMN]
     for row in run.broken_rows.order_by("line").iterator(chunk_size=_READ_AT_ONCE):
         said = [f"{error['attr']}: {error['detail']}" if error["attr"] else error["detail"] for error in row.errors]
-        yield [*(escape(row.values.get(column, "")) for column in run.columns), escape(" ".join(said))]
+        cells = [row.values.get(column, "") for column in run.columns]
+        # As many as a row has, whatever else is in it.
+        extra = takewhile(row.values.__contains__, map(EXTRA, count(1)))
+        yield [escape(cell) for cell in (*cells, " ".join(said), *map(row.values.__getitem__, extra))]
 
 
 def expire() -> None:

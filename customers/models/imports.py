@@ -127,7 +127,10 @@ class ImportChunk(models.Model):
 
 
 class BrokenRow(models.Model):
-    """A row with errors, as it stood in the file: what the error file is made of. Kept for some weeks."""
+    """A row with errors, as it stood in the file: what the error file is made of. Kept for some weeks.
+
+    `values` has its cells by column, and those beyond the header by `cells.EXTRA`.
+    """
 
     tenant_path: ClassVar[str] = "run__platform"
 

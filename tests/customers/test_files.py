@@ -53,11 +53,39 @@ def test_csv__cells_over_several_lines__line_is_where_the_row_begins() -> None:
     assert [line for line, _ in read(b'email,tags\n"a\nb",x\nc,d\n')] == [2, 4]
 
 
-def test_csv__some_rows_in_an_old_encoding__are_errors_of_those_rows() -> None:
-    data = "email,first_name\na,Müller\n".encode() + "b,Müller\n".encode("cp1252")
+def test_csv__some_rows_in_an_old_encoding__are_errors_of_those_rows_and_say_what_was_meant() -> None:
+    data = "email,first_name\na,Müller\n".encode() + "b,\xa0Çağ “Œ” Müller €\n".replace("ğ", "g").encode("cp1252")
     first, second = open_file(io.BytesIO(data)).rows(MOST)
     assert (first.values["first_name"], first.faults) == ("Müller", ())
-    assert [(fault.attr, fault.code) for fault in second.faults] == [("first_name", "encoding")]
+    assert second.values == {"email": "b", "first_name": "Çag “Œ” Müller €"}
+    assert [(fault.attr, fault.code, fault.detail) for fault in second.faults] == [
+        ("first_name", "encoding", "This is not UTF-8; read as Windows-1252: check the letters and send it again.")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        (b"M\xfcller \xc3\xa9t\xc3\xa9", "Müller été"),
+        (b"\xe2\x82", "â‚"),
+        (b"\x81", "\ufffd"),
+        (b"", ""),
+    ],
+    ids=["both", "cut_off", "no_letter", "none"],
+)
+def test_csv__bytes_that_are_not_utf8__are_read_one_by_one_as_the_other(cell: bytes, said: str) -> None:
+    [row] = open_file(io.BytesIO(b"email,first_name\na," + cell)).rows(MOST)
+    assert row.values.get("first_name", "") == said
+    assert [fault.code for fault in row.faults] == (["encoding"] if cell else [])
+
+
+def test_csv__utf16_that_breaks_off__is_an_error_of_the_row() -> None:
+    [row] = open_file(io.BytesIO(PLAIN.split("\r\n\r\n")[0].encode("utf-16")[:-1])).rows(MOST)
+    assert [(fault.attr, fault.code) for fault in row.faults] == [("first_name", "encoding")]
+
+
+def test_csv__utf16_without_its_mark__is_refused_in_words() -> None:
+    assert refused(PLAIN.encode("utf-16-le")) == ("invalid_file", "This is neither XLSX nor CSV in UTF-8 or UTF-16.")
 
 
 def test_csv__nul_in_a_cell__is_an_error_of_the_row() -> None:
@@ -66,8 +94,9 @@ def test_csv__nul_in_a_cell__is_an_error_of_the_row() -> None:
 
 
 def test_csv__more_cells_than_the_header__is_an_error_of_the_row() -> None:
-    first, second = open_file(io.BytesIO(b"email\na,,\nb,c\n")).rows(MOST)
-    assert first.faults == ()
+    first, second = open_file(io.BytesIO(b"email\na,,\nb,c,, '=d ,\n")).rows(MOST)
+    assert (first.values, first.faults) == ({"email": "a"}, ())
+    assert second.values == {"email": "b", "extra_1": "c", "extra_2": "", "extra_3": "=d"}
     assert [(fault.attr, fault.code) for fault in second.faults] == [(None, "too_many_cells")]
 
 

@@ -1,9 +1,6 @@
 """A file on its way in: checked, written chunk by chunk, each once, whatever dies or happens meanwhile."""
 
-import csv
-import io
 import logging
-import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -79,20 +76,6 @@ def test_import__sent_twice__changes_nothing_the_second_time(shop: Platform, ann
     for expected in (("done", 30, 30, 0, 0, 0), ("done", 30, 0, 0, 30, 0)):
         assert counts(worked(begin(shop, ann, table(people(30, 0)), checks_first=False))) == expected
     assert Customer.objects.count() == CustomerEvent.objects.count() == 30
-
-
-def test_error_file__corrected_and_sent_again__is_taken(shop: Platform, ann: User) -> None:
-    run = worked(begin(shop, ann, table(people(63)), checks_first=False))
-    data = b"".join(imports.error_file(run))
-    lines = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
-    assert [(line["external_ref"], line["first_name"], line["errors"]) for line in lines] == [
-        ("C-20", "'=Zoé", "email: Enter a valid email address."),
-        ("C-41", "'=Zoé", "email: Enter a valid email address."),
-        ("C-62", "'=Zoé", "email: Enter a valid email address."),
-    ]
-    corrected = re.sub(rb"nobody [0-9]+", b"", data)
-    assert counts(worked(begin(shop, ann, corrected, checks_first=False))) == ("done", 3, 3, 0, 0, 0)
-    assert set(Customer.objects.filter(email="").values_list("first_name", flat=True)) == {"=Zoé"}
 
 
 @pytest.mark.parametrize("file_format", ["csv", "xlsx"])

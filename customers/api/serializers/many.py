@@ -122,7 +122,9 @@ class ImportSerializer(serializers.ModelSerializer):
 class BrokenRowSerializer(serializers.ModelSerializer):
     """A row with errors, as it stood in the file."""
 
-    values = serializers.DictField(child=serializers.CharField(), help_text="By column.")
+    values = serializers.DictField(
+        child=serializers.CharField(), help_text="By column; cells beyond the header as extra_1, extra_2, …"
+    )
     errors = ErrorSerializer(many=True)  # type: ignore[assignment]  # DRF's own is for bound serializers
 
     class Meta:
