@@ -14,7 +14,6 @@ from platforms.models import Platform
 
 logger = logging.getLogger(__name__)
 
-FEATURE = "import_export"
 # Read at a time: nothing is kept open for a reader who is slow.
 _PAGE = 500
 # Keys: how long one is, how many are fetched at once, and how many bytes of them stay in memory.
