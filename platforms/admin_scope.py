@@ -39,10 +39,14 @@ class KnownAutocompleteSelect(AutocompleteSelect):
         return super().optgroups(name, [key for key in value if self._is_key(key)], attr)
 
     def _is_key(self, key: Any) -> bool:
+        column = self.field.target_field
         try:
-            return self.field.target_field.to_python(key) is not None
+            value = column.to_python(key)
+            # A number that the column has no room for is nobody's, too.
+            column.run_validators(value)
         except ValidationError:
             return False
+        return value is not None
 
 
 class ScopeMixin(BaseModelAdmin):

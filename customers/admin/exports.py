@@ -1,4 +1,4 @@
-"""The list of customers as a file: what the filter shows, for those who may take it with them."""
+"""The list of customers as a file, and where a file becomes customers: for those who may."""
 
 from typing import Any
 
@@ -7,6 +7,8 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect, StreamingHttpResponse
+from django.urls import reverse
+from django.utils.http import urlencode
 
 from customers import exports
 from customers.models import ImportRun
@@ -18,6 +20,7 @@ from platforms.conflicts import Conflict
 from platforms.models import Platform
 
 _ASKED = "_export"
+_CHOSEN = "platform__id__exact"
 _ONE_PLATFORM = "A file is of one platform: choose it in the filter first."
 
 
@@ -27,7 +30,7 @@ class ExportableAdmin(ModuleModelAdmin):
     change_list_template = "admin/customers/customer/change_list.html"
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
-        """Show the list with the links to its files, or answer one of them."""
+        """Show the list with the links to its files and to the upload of one, or answer one of them."""
         if _ASKED in request.GET:
             return self._export(request)
         links = {}
@@ -36,7 +39,16 @@ class ExportableAdmin(ModuleModelAdmin):
                 query = request.GET.copy()
                 query[_ASKED] = value
                 links[label] = f"?{query.urlencode()}"
-        return super().changelist_view(request, {**(extra_context or {}), "exports": links})
+        tools = {"exports": links, "import_url": self._import_url(request)}
+        return super().changelist_view(request, {**(extra_context or {}), **tools})
+
+    def _import_url(self, request: HttpRequest) -> str:
+        """Return where a file is uploaded, for the platform that the list shows; "" for who may not do so anywhere."""
+        if not self.may(request, self.change_right):
+            return ""
+        chosen = request.GET.get(_CHOSEN)
+        query = f"?{urlencode({'platform': chosen})}" if chosen else ""
+        return reverse("admin:customers_importrun_add") + query
 
     def _exportable(self, request: HttpRequest) -> QuerySet[Platform]:
         """Return the platforms whose customers the asking person may export."""
@@ -50,8 +62,8 @@ class ExportableAdmin(ModuleModelAdmin):
         platforms = self._exportable(request)
         if not platforms.exists():
             raise PermissionDenied
-        if "platform__id__exact" in query:
-            platforms = platforms.filter(pk=row_number(str(query["platform__id__exact"])) or 0)
+        if _CHOSEN in query:
+            platforms = platforms.filter(pk=row_number(str(query[_CHOSEN])) or 0)
         try:
             found = list(platforms[:2])
             if len(found) != 1 or wanted not in ImportRun.Format.values:

@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.widgets import AdminTextInputWidget
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Model, QuerySet
 from django.http import (
@@ -28,11 +27,12 @@ from customers.models import ErrorPolicy, ImportRun, Match
 from modules.admin.bases import ModuleModelAdmin
 from modules.admin.readonly import ReadOnlyAdmin
 from platforms.access import Actor, Right
+from platforms.admin_base import row_number
 from platforms.admin_displays import pill
+from platforms.admin_scope import KnownAutocompleteSelect
 from platforms.conflicts import Conflict
 from platforms.models import Platform
 
-_MOST_OFFERED = 200
 # Of the rows with errors, as many as a page shows.
 _SHOWN = 20
 _REFRESH_SECONDS = 5
@@ -65,10 +65,8 @@ class UploadForm(forms.Form):
 
     platform = forms.ModelChoiceField(
         queryset=Platform.objects.none(),
-        to_field_name="code",
-        help_text="By its code.",
-        widget=AdminTextInputWidget(attrs={"list": "platforms-in-scope", "autocomplete": "off", "spellcheck": "false"}),
-        error_messages={"invalid_choice": "There is no platform of this code with customers on."},
+        widget=KnownAutocompleteSelect(ImportRun._meta.get_field("platform"), admin.site),
+        error_messages={"invalid_choice": "There is no such platform with customers on."},
     )
     file = forms.FileField(
         help_text="XLSX or CSV, from a spreadsheet as “CSV UTF-8” or “Unicode text”; at most 64 MiB.",
@@ -81,13 +79,14 @@ class UploadForm(forms.Form):
         label="With errors", choices=ErrorPolicy.choices, help_text="What becomes of the rest where a row has an error."
     )
 
-    def __init__(self, *args: Any, platforms: QuerySet[Platform], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, platforms: QuerySet[Platform], meant: str = "", **kwargs: Any) -> None:
+        """Offer these platforms; chosen is the one whose number is meant, or the only one."""
         super().__init__(*args, **kwargs)
         field: Any = self.fields["platform"]
-        field.queryset = platforms.order_by("name")
-        self.offered = list(field.queryset[:_MOST_OFFERED])
-        if len(self.offered) == 1:
-            self.initial["platform"] = self.offered[0].code
+        field.queryset = platforms
+        found = list(platforms.filter(pk=row_number(meant) or 0) if meant else platforms[:2])
+        if len(found) == 1:
+            self.initial["platform"] = found[0].pk
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the rows that the template prints."""
@@ -151,7 +150,8 @@ class ImportRunAdmin(ReadOnlyAdmin, ModuleModelAdmin):
     @method_decorator(csrf_protect)
     def _upload(self, request: HttpRequest) -> HttpResponse:
         platforms = self.in_scope(request, Platform.objects.all(), self.change_right)
-        form = UploadForm(request.POST or None, request.FILES or None, platforms=platforms)
+        meant = request.GET.get("platform", "")
+        form = UploadForm(request.POST or None, request.FILES or None, platforms=platforms, meant=meant)
         if request.method == "POST" and form.is_valid() and (run := form.begin(Actor.of(request))) is not None:
             return HttpResponseRedirect(_address(run))
         context = {"title": "Import customers", "form": form, "columns": COLUMNS, "trail": self._trail("Upload")}

@@ -16,7 +16,7 @@ from platforms.models import Membership, Platform, User
 from tests.admin.pages import messages_of, text_of
 from tests.customers.conftest import Untouched
 from tests.customers.importing import people, table
-from tests.factories import CustomerFactory, ImportRunFactory
+from tests.factories import CustomerFactory, ImportRunFactory, PlatformFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -33,8 +33,8 @@ def ann_in(ann: User) -> Client:
     return client
 
 
-def sent(data: bytes, **fields: str) -> dict[str, Any]:
-    known = {"platform": "kestrel", "match": "external_ref", "error_policy": "skip_row"}
+def sent(data: bytes, **fields: Any) -> dict[str, Any]:
+    known = {"platform": Platform.objects.get(code="kestrel").pk, "match": "external_ref", "error_policy": "skip_row"}
     return {**known, "file": SimpleUploadedFile("customers.csv", data), **fields}
 
 
@@ -44,7 +44,7 @@ def page(run: ImportRun) -> str:
 
 def test_wizard__from_upload_to_done__shows_each_step(ann_in: Client, shop: Platform) -> None:
     form = ann_in.get(UPLOAD)
-    assert 'value="kestrel"' in text_of(form)
+    assert f'<option value="{shop.pk}" selected>' in text_of(form)
     answer = ann_in.post(UPLOAD, sent(table(people(42))))
     run = ImportRun.objects.get()
     assert answer["Location"] == page(run)
@@ -56,7 +56,7 @@ def test_wizard__from_upload_to_done__shows_each_step(ann_in: Client, shop: Plat
     checked = ann_in.get(page(run))
     assert "Refresh" not in checked
     assert "<dt>New customers</dt><dd>40</dd>" in text_of(checked)
-    assert "<code>invalid</code></td><td>Enter a valid email address." in text_of(checked)
+    assert '<code>invalid</code></td><td role="cell">Enter a valid email address.' in text_of(checked)
     assert not Customer.objects.exists()
     errors = ann_in.get(page(run), {"errors": "csv"})
     assert errors["Content-Disposition"] == f'attachment; filename="errors-{run.pk}.csv"'
@@ -103,7 +103,9 @@ def test_wizard__no_worker_at_it__offers_to_go_on(ann_in: Client, shop: Platform
         (b"", {}, "The submitted file is empty."),
         (b"email\nx\n", {}, "no such column"),
         (b"colour\nx\n", {}, "There is no column “colour”"),
-        (b"email\nx\n", {"platform": "tidewater"}, "There is no platform of this code"),
+        (b"email\nx\n", {"platform": "kestrel"}, "There is no such platform with customers on."),
+        (b"email\nx\n", {"platform": "9" * 30}, "There is no such platform with customers on."),
+        (b"email\nx\n", {"platform": ""}, "This field is required."),
         (b"email\nx\n", {"match": "name"}, "Select a valid choice"),
     ],
 )
@@ -114,6 +116,45 @@ def test_upload__bad_file_or_field__said_and_nothing_written(
         answer = ann_in.post(UPLOAD, sent(data, **fields))
     assert answer.status_code == 200
     assert says in text_of(answer)
+
+
+def test_upload__to_another_platform__is_refused_and_does_not_name_it(
+    ann_in: Client, shop: Platform, tidewater: Platform, untouched: Untouched
+) -> None:
+    with untouched():
+        answer = ann_in.post(UPLOAD, sent(b"external_ref\nx\n", platform=tidewater.pk))
+    assert "There is no such platform with customers on." in text_of(answer)
+    for shown in (answer, ann_in.get(UPLOAD, {"platform": tidewater.pk}), ann_in.get(UPLOAD, {"platform": "x"})):
+        assert tidewater.name not in text_of(shown)
+
+
+def test_upload__platforms_offered__are_those_where_one_may_import(
+    ann_in: Client, ann: User, shop: Platform, tidewater: Platform
+) -> None:
+    off = PlatformFactory(name="No customers here")
+    for platform, role in ((tidewater, "viewer"), (off, "admin")):
+        Membership.objects.create(user=ann, platform=platform, role=role)
+    asked = {"app_label": "customers", "model_name": "importrun", "field_name": "platform"}
+    found = ann_in.get(reverse("admin:autocomplete"), asked).json()["results"]
+    assert [one["id"] for one in found] == [str(shop.pk)]
+
+
+def test_upload__where_one_may_import_on_several__asks_which_or_takes_the_one_that_is_meant(
+    ann_in: Client, ann: User, shop: Platform, tidewater: Platform
+) -> None:
+    Membership.objects.create(user=ann, platform=tidewater, role="admin")
+    assert "selected>" not in text_of(ann_in.get(UPLOAD)).partition('id="id_platform"')[2].partition("</select>")[0]
+    meant = text_of(ann_in.get(CUSTOMERS, {"platform__id__exact": tidewater.pk}))
+    assert f'href="{UPLOAD}?platform={tidewater.pk}"' in meant
+    shown = text_of(ann_in.get(UPLOAD, {"platform": tidewater.pk}))
+    assert f'<option value="{tidewater.pk}" selected>' in shown
+
+
+def test_list__link_to_import__is_there_for_who_may(ann_in: Client, vic: User, maelle: Customer) -> None:
+    assert f'href="{UPLOAD}">Import</a>' in text_of(ann_in.get(CUSTOMERS))
+    client = Client()
+    client.force_login(vic)
+    assert UPLOAD not in text_of(client.get(CUSTOMERS))
 
 
 def test_upload__of_nobody__is_refused_before_it_is_on_the_disk(

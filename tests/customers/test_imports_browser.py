@@ -59,6 +59,7 @@ def test_wizard__in_a_browser__leads_from_file_to_customers(
 
     page.goto("/admin/customers/importrun/add/")
     log_in(page, "ann", PASSWORD)
+    expect(page.get_by_role("button", name="Upload and check")).to_be_visible()
     assert_good(page, heard)
     page.locator("#id_file").set_input_files(wrong)
     page.get_by_role("button", name="Upload and check").click()
@@ -72,7 +73,11 @@ def test_wizard__in_a_browser__leads_from_file_to_customers(
     worker.sweep()
     page.get_by_role("link", name="Refresh").click()
     expect(page.get_by_text("This is what the file would do.")).to_be_visible()
-    expect(page.locator("table.outcomes tbody tr")).to_have_count(2)
+    expect(page.get_by_role("table", name="Errors").get_by_role("row")).to_have_count(3)
+    # All of it is in sight: nothing scrolls sideways, at 390 px neither.
+    assert page.evaluate(
+        "(table) => table.scrollWidth <= table.parentElement.clientWidth", page.query_selector("table.row-errors")
+    )
     assert_good(page, heard)
     with page.expect_download() as download:
         page.get_by_role("link", name="Error file").click()
