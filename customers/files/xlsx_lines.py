@@ -7,7 +7,7 @@ no, so that a file of some kilobytes can fill gigabytes (docs/adr/0017-imports.m
 import re
 import zlib
 from array import array
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from datetime import date, timedelta
 from typing import IO, BinaryIO
 from xml.parsers import expat
@@ -31,6 +31,8 @@ _INTEGER = re.compile(r"\A-?[0-9]+(?:\.0+)?\Z")
 # Formats of days and times that every file has, and what makes one of a format of the file's own.
 _DATES = frozenset(map(str, (*range(14, 23), *range(45, 48))))
 _OF_A_DATE = re.compile(r"[ymdhs]", re.IGNORECASE)
+# As a postal code has: 00000.
+_ZEROS = re.compile(r"0{2,20}")
 _QUOTED = re.compile(r"\"[^\"]*\"|\\.|\[[^\]]*\]")
 _NO_XLSX = "This is no XLSX file."
 
@@ -92,7 +94,11 @@ class _Parser:
     def text(self) -> str:
         """Return the text that was met since it was last asked for, as people see it."""
         text, self._text, self._length = "".join(self._text), [], 0
-        return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text) if "_x" in text else text
+        if "_x" not in text:
+            return text
+        # What is escaped are units of UTF-16: two may be one letter, and one alone none.
+        letters = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
+        return letters.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         tag = name.rpartition(" ")[2]
@@ -137,9 +143,9 @@ class _SharedParser(_Parser):
 class _SheetParser(_Parser):
     """Reads the lines of a sheet."""
 
-    def __init__(self, shared: _Shared, dates: Container[str]) -> None:
+    def __init__(self, shared: _Shared, dates: Container[str], digits: Mapping[str, int]) -> None:
         super().__init__()
-        self._shared, self._dates = shared, dates
+        self._shared, self._dates, self._digits = shared, dates, digits
         self._number = self._place = 0
         self._type = self._style = ""
         self._is_formula = False
@@ -180,12 +186,13 @@ class _SheetParser(_Parser):
         if self._type == "s":
             text = self._shared[int(text) if text.isdecimal() and len(text) < 10 else -1]
         elif self._type == "n" and text:
-            text = A_DATE + _date(text) if self._style in self._dates else _number(text)
+            is_date, digits = self._style in self._dates, self._digits.get(self._style, 0)
+            text = A_DATE + _date(text) if is_date else _number(text, digits)
         elif self._is_formula and not text:
             text = NOT_COMPUTED
         elif self._type == "b":
             text = "TRUE" if text == "1" else "FALSE"
-        return text.replace("\x00", UNREADABLE).encode(errors="replace").decode() if text else ""
+        return text.replace("\x00", UNREADABLE)
 
 
 def _column(letters: str) -> int:
@@ -195,10 +202,10 @@ def _column(letters: str) -> int:
     return place - 1
 
 
-def _number(text: str) -> str:
-    """Return a number as it was typed: 4930901820, which the file may say as 4.930901820E9."""
+def _number(text: str, digits: int) -> str:
+    """Return a number as it was typed: 4930901820, which the file may say as 4.930901820E9; with so many digits."""
     if _INTEGER.match(text):
-        return text.partition(".")[0]
+        return text.partition(".")[0].zfill(digits)
     try:
         value = float(text)
     except ValueError:
@@ -215,23 +222,32 @@ def _date(text: str) -> str:
 
 
 class _StylesParser(_Parser):
-    """Reads in which styles a number is a date."""
+    """Reads in which styles a number is a date, and in which it has so many digits, with zeros before them."""
 
     def __init__(self) -> None:
         super().__init__()
         self.dates: set[str] = set()
+        self.digits: dict[str, int] = {}
         self._formats = set(_DATES)
+        self._zeros: dict[str, int] = {}
         self._is_of_cells, self._count = False, 0
 
     def begins(self, tag: str, attributes: dict[str, str]) -> None:
-        """Note a format of dates, and the styles of cells that have one."""
-        if tag == "numFmt" and _OF_A_DATE.search(_QUOTED.sub("", attributes.get("formatCode", ""))):
-            self._formats.add(attributes.get("numFmtId", ""))
+        """Note a format of dates or of nothing but zeros, and the styles of cells that have one."""
+        if tag == "numFmt":
+            key, code = attributes.get("numFmtId", ""), attributes.get("formatCode", "")
+            if _OF_A_DATE.search(_QUOTED.sub("", code)):
+                self._formats.add(key)
+            elif _ZEROS.fullmatch(code):
+                self._zeros[key] = len(code)
         elif tag == "cellXfs":
             self._is_of_cells = True
         elif tag == "xf" and self._is_of_cells:
-            if attributes.get("numFmtId") in self._formats:
-                self.dates.add(str(self._count))
+            key, style = attributes.get("numFmtId", ""), str(self._count)
+            if key in self._formats:
+                self.dates.add(style)
+            elif key in self._zeros:
+                self.digits[style] = self._zeros[key]
             self._count += 1
 
     def ends(self, tag: str) -> None:
@@ -255,7 +271,7 @@ def xlsx_lines(file: BinaryIO) -> Lines:
                 with archive.open(name) as stream:
                     for _ in styles.pieces(stream):
                         pass
-            sheet = _SheetParser(shared, styles.dates)
+            sheet = _SheetParser(shared, styles.dates, styles.digits)
             with archive.open(_first_sheet(archive)) as stream:
                 for _ in sheet.pieces(stream):
                     yield from sheet.found

@@ -234,6 +234,34 @@ def test_xlsx__numbers_in_a_format_of_their_own__are_no_dates() -> None:
     assert [(one.attr, one.code) for one in row.faults] == [("address_city", "date")]
 
 
+def test_xlsx__numbers_that_show_zeros_before_them__keep_these() -> None:
+    """A postal code of Dresden is 1067 in the file, in the format 00000."""
+    book, file = openpyxl.Workbook(), io.BytesIO()
+    sheet = book.active
+    assert sheet is not None
+    for place, (name, value, pattern) in enumerate(
+        [("address_postal_code", 1067, "00000"), ("external_ref", 123456, "000"), ("phone", 7, "0")]
+    ):
+        sheet.cell(1, place + 1, name)
+        sheet.cell(2, place + 1, value).number_format = pattern
+    book.save(file)
+    assert read(file.getvalue()) == [(2, {"address_postal_code": "01067", "external_ref": "123456", "phone": "7"})]
+
+
+@pytest.mark.parametrize(
+    ("written", "said"), [("M_xD83D__xDE00_", "M😀"), ("M_xD83D_", "M\ufffd"), ("M_xDE00__x0000_", "M\ufffd\ufffd")]
+)
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_xlsx__escaped_halves_of_a_letter__are_one_or_an_error_of_the_row(
+    is_shared: bool, written: str, said: str
+) -> None:
+    shared = f"<sst><si><t>{written}</t></si></sst>"
+    cell = '<c t="s"><v>0</v></c>' if is_shared else f'<c t="inlineStr"><is><t>{written}</t></is></c>'
+    [row] = open_file(io.BytesIO(packed(sharedStrings=shared, sheet1=sheet(f"<row>{cell}</row>")))).rows(MOST)
+    assert row.values == {"email": said}
+    assert [fault.code for fault in row.faults] == (["encoding"] if "\ufffd" in said else [])
+
+
 @pytest.mark.parametrize("data", [b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "prénom,e-mail\n".encode("latin-1")])
 def test_open__neither_format__says_so(data: bytes) -> None:
     assert refused(data) == ("invalid_file", "This is neither XLSX nor CSV in UTF-8 or UTF-16.")
