@@ -6,6 +6,7 @@ from itertools import chain, count, takewhile
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from customers import files
@@ -56,9 +57,14 @@ def expire() -> None:
     ended = ImportRun.objects.filter(finished_at__lt=now - BROKEN_ROWS_KEPT)
     for run in ended.filter(broken_rows__isnull=False).distinct():
         run.broken_rows.all().delete()
+    _rename(ended)
+
+
+def _rename(runs: QuerySet[ImportRun]) -> None:
+    """Call their files by nothing but their format."""
     for kind in ImportRun.Format.values:
         plain = f"customers.{kind}"
-        ended.filter(format=kind).exclude(file_name=plain).update(file_name=plain)
+        runs.filter(format=kind).exclude(file_name=plain).update(file_name=plain)
 
 
 def told(*, platform: Platform, sought: Sought) -> list[dict[str, Any]]:
@@ -88,8 +94,8 @@ def lock_open_runs(platform: Platform) -> list[ImportRun]:
 def forget(*, platform: Platform, sought: Sought) -> int:
     """Have the platform's imports forget somebody; return how many rows said something of them.
 
-    Such a row stays to be counted, and says nothing any more: a waiting one is not written. Who holds locks on
-    customers has called `lock_open_runs` before.
+    Such a row stays to be counted, and says nothing any more: a waiting one is not written. A file that is called by
+    them is called so no more. Who holds locks on customers has called `lock_open_runs` before.
     """
     if sought.is_nobody:
         return 0
@@ -99,6 +105,9 @@ def forget(*, platform: Platform, sought: Sought) -> int:
     rows = kept.values_list("pk", "values").iterator(chunk_size=_READ_AT_ONCE)
     found = [key for key, values in rows if sought.is_in(values)]
     BrokenRow.objects.filter(pk__in=found).update(values={}, errors=[_FORGOTTEN.as_json()])
+    runs = ImportRun.objects.filter(platform=platform)
+    if named := [key for key, name in runs.values_list("pk", "file_name") if sought.is_named(name)]:
+        _rename(runs.filter(pk__in=named))
     return count + len(found)
 
 

@@ -90,6 +90,11 @@ class Sought:
             or (bool(self.numbers) and _national(values) in self.numbers)
         )
 
+    def is_named(self, text: str) -> bool:
+        """Whether one of the addresses or numbers stands anywhere in a text, such as what a file is called."""
+        key, digits = email_key(text), _digits(text)
+        return any(email in key for email in self.emails) or any(number in digits for number in self.numbers)
+
 
 def _national(values: Mapping[str, Any]) -> str:
     """Return the digits of a row's phone number as they are abroad, where it says them as they are at home."""

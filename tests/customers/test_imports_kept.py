@@ -98,6 +98,21 @@ def test_forget__number_as_it_is_at_home__is_found_by_the_country_of_the_address
     assert [row.values.get("external_ref", "") for row in run.broken_rows.all()] == ["", "FR", "XX"]
 
 
+@pytest.mark.parametrize("name", ["Export of C20@EXAMPLE.com.csv", "0049 30 231250-20.xlsx"])
+def test_forget__file_that_is_called_by_them__is_called_so_no_more(
+    name: str, shop: Platform, tidewater: Platform
+) -> None:
+    named, other, foreign = (
+        ImportRunFactory(platform=platform, file_name=said)
+        for platform, said in ((shop, name), (shop, "2026-03-16.csv"), (tidewater, name))
+    )
+    sought = imports.Sought.by(emails=["c20@example.com"], phones=["+493023125020"], refs=["1"])
+    assert imports.forget(platform=shop, sought=sought) == 0
+    for run in (named, other, foreign):
+        run.refresh_from_db()
+    assert [run.file_name for run in (named, other, foreign)] == ["customers.csv", "2026-03-16.csv", name]
+
+
 def test_forget__nobody__does_nothing(checked: ImportRun, untouched: Untouched) -> None:
     with untouched():
         assert imports.forget(platform=checked.platform, sought=imports.Sought.by()) == 0
