@@ -67,6 +67,7 @@ def _known_by(platform: Platform, person: Person) -> imports.Sought:
         emails=[person.email, *(row.email for row in rows), *was["email"]],
         phones=[*(str(row.phone) for row in rows), *was["phone"]],
         refs=[*(row.external_ref for row in rows), *was["external_ref"]],
+        names=[row.name_key for row in rows],
     )
 
 

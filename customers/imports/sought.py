@@ -5,11 +5,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
 from phonenumber_field.phonenumber import to_python
 
-from customers.keys import email_key
+from customers.keys import email_key, name_key
 
 _NO_DIGIT = re.compile(r"[^0-9]")
 # JSON as text is `"column": "text"` in both databases. SQLite has what is beyond ASCII escaped, PostgreSQL has not:
@@ -36,17 +38,26 @@ class Sought:
     """Somebody to be found among rows, however what they are known by is written there.
 
     A row is about them where any cell is one of the addresses or numbers, or its reference one of the references. A
-    number without its country is taken for one of the row's address.
+    number without its country is taken for one of the row's address. Families and firms share numbers: of a row that
+    has somebody's address or reference, a number says that it is about them only where their name stands there too.
     """
 
     emails: frozenset[str]
     numbers: frozenset[str]
     refs: frozenset[str]
+    names: frozenset[str]
 
     @classmethod
-    def by(cls, emails: Iterable[str] = (), phones: Iterable[str] = (), refs: Iterable[str] = ()) -> "Sought":
-        """Return who is known by these; blanks are nobody's."""
+    def by(
+        cls,
+        emails: Iterable[str] = (),
+        phones: Iterable[str] = (),
+        refs: Iterable[str] = (),
+        names: Iterable[str] = (),
+    ) -> "Sought":
+        """Return who is known by these; blanks are nobody's. names: keys of a whole name, first name first."""
         return cls(
+            names=frozenset(names) - {""},
             emails=frozenset(map(email_key, emails)) - {""},
             numbers=frozenset(_digits(str(phone)) for phone in phones) - {""},
             refs=frozenset(refs) - {""},
@@ -81,19 +92,32 @@ class Sought:
 
     def is_in(self, values: Mapping[str, Any]) -> bool:
         """Whether the row with these cells is about them."""
-        return (
-            values.get("external_ref") in self.refs
-            or any(
-                email_key(text) in self.emails or (self.numbers and _digits(text) in self.numbers)
-                for text in values.values()
-            )
-            or (bool(self.numbers) and _national(values) in self.numbers)
-        )
+        if values.get("external_ref") in self.refs or any(email_key(text) in self.emails for text in values.values()):
+            return True
+        if not self.numbers:
+            return False
+        is_called = _national(values) in self.numbers or any(_digits(text) in self.numbers for text in values.values())
+        return is_called and (not _is_somebodys(values) or _name(values) in self.names)
 
     def is_named(self, text: str) -> bool:
         """Whether one of the addresses or numbers stands anywhere in a text, such as what a file is called."""
         key, digits = email_key(text), _digits(text)
         return any(email in key for email in self.emails) or any(number in digits for number in self.numbers)
+
+
+def _is_somebodys(values: Mapping[str, Any]) -> bool:
+    """Whether a row says whose it is: by a reference, or by an address that could be a mailbox."""
+    if values.get("external_ref"):
+        return True
+    try:
+        validate_email(values.get("email", ""))
+    except ValidationError:
+        return False
+    return True
+
+
+def _name(values: Mapping[str, Any]) -> str:
+    return name_key(values.get("first_name", ""), values.get("last_name", ""))
 
 
 def _national(values: Mapping[str, Any]) -> str:

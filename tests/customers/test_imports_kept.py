@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from customers import imports
-from customers.models import BrokenRow, Customer, ImportChunk, ImportRun
+from customers import imports, privacy
+from customers.models import BrokenRow, Customer, ImportChunk, ImportRun, Match
 from customers.tasks import expire_imports
 from modules import services as module_services
 from modules import worker
@@ -14,7 +14,7 @@ from platforms.access import Actor
 from platforms.models import Platform, User
 from tests.customers.conftest import Untouched
 from tests.customers.importing import begin, counts, people, table, worked
-from tests.factories import ImportRunFactory
+from tests.factories import CustomerFactory, ImportRunFactory
 from tests.modules.building import origin
 
 pytestmark = pytest.mark.django_db
@@ -66,13 +66,14 @@ def test_expire__after_some_weeks__rows_are_gone_and_what_nobody_started(shop: P
 
 @pytest.mark.parametrize(
     "wanted",
-    [{"emails": ["C20@example.COM"]}, {"phones": ["+49 30 23125020"]}, {"refs": ["C-20"]}],
+    [{"emails": ["C20@example.COM"]}, {"phones": ["+49 30 23125020"], "names": ["maelle dubois"]}, {"refs": ["C-20"]}],
     ids=["email", "phone", "ref"],
 )
 def test_forget__somebody_in_waiting_and_finished_imports__nothing_is_left_of_them(
     wanted: dict[str, list[str]], shop: Platform, tidewater: Platform, ann: User
 ) -> None:
     said = {"external_ref": "C-20", "email": "c20@example.com", "phone": "0049 (30) 231250-20", "locale": "norsk"}
+    said |= {"first_name": "MAËLLE", "last_name": "Dubois"}
     other = {"external_ref": "C-21", "email": "c21@example.com", "phone": "+493023125021", "locale": "norsk"}
     good = {**said, "phone": "+49 30 231250-20", "locale": "de"}
     finished = worked(begin(shop, ann, table([said, other]), checks_first=False))
@@ -92,10 +93,31 @@ def test_forget__somebody_in_waiting_and_finished_imports__nothing_is_left_of_th
 
 def test_forget__number_as_it_is_at_home__is_found_by_the_country_of_the_address(shop: Platform, ann: User) -> None:
     said = {"email": "nobody", "phone": "030 / 231250-20"}
-    rows = [{**said, "external_ref": country, "address_country": country} for country in ("de", "FR", "XX")]
-    run = worked(begin(shop, ann, table(rows), checks_first=False))
+    rows = [{**said, "last_name": country, "address_country": country} for country in ("de", "FR", "XX")]
+    run = worked(begin(shop, ann, table(rows), checks_first=False, match=Match.EMAIL))
     assert imports.forget(platform=shop, sought=imports.Sought.by(phones=["+493023125020"])) == 1
-    assert [row.values.get("external_ref", "") for row in run.broken_rows.all()] == ["", "FR", "XX"]
+    assert [row.values.get("last_name", "") for row in run.broken_rows.all()] == ["", "FR", "XX"]
+
+
+def test_forget__number_that_others_have_too__their_rows_stay_and_are_told_to_nobody(shop: Platform, ann: User) -> None:
+    alice = CustomerFactory(
+        platform=shop, email="alice@example.com", phone="+493023125020", first_name="Alice", last_name="Martin"
+    )
+    rows = [
+        {"external_ref": "C-1", "email": "bob@example.com", "first_name": "Bob", "last_name": "Martin"},
+        {"external_ref": "C-2", "email": "", "first_name": "Carol", "last_name": ""},
+        {"external_ref": "C-3", "email": "alice@old.example", "first_name": "ALICE", "last_name": "Martin"},
+        {"external_ref": "", "email": "alice@@example", "first_name": "Al", "last_name": ""},
+    ]
+    waiting = worked(begin(shop, ann, table([{**row, "phone": "+49 30 23125020"} for row in rows]), match=Match.EMAIL))
+    export = privacy.fetch_now(customer=alice)
+    assert "Bob" not in str(export)
+    assert "alice@old.example" in str(export)
+    privacy.erase_now(customer=alice)
+    imports.start(run=waiting, by=Actor(ann))
+    worked(waiting)
+    assert {row.first_name for row in Customer.objects.filter(platform=shop, status="active")} >= {"Bob"}
+    assert "alice" not in str([row.values for row in waiting.broken_rows.all()]).lower()
 
 
 @pytest.mark.parametrize("name", ["Export of C20@EXAMPLE.com.csv", "0049 30 231250-20.xlsx"])
