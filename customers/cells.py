@@ -49,5 +49,5 @@ def join_names(names: Iterable[str]) -> str:
 
 def split_names(cell: str) -> list[str]:
     """Return the names in a cell, each once: with commas or semicolons between them, as `join_names` writes them."""
-    found = (quoted.replace('""', '"') if quoted else plain.strip() for quoted, plain in _NAME.findall(cell))
-    return list(dict.fromkeys(filter(None, found)))
+    found = (quoted.replace('""', '"') if quoted else plain for quoted, plain in _NAME.findall(cell))
+    return list(dict.fromkeys(filter(None, map(str.strip, found))))

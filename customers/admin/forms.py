@@ -1,7 +1,6 @@
 """The forms of the customers' admin: how staff type what the services keep."""
 
 import hashlib
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,33 +10,40 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.utils.functional import cached_property
 
+from customers.cells import join_names, split_names
 from customers.keys import name_key
 from customers.models import Address, Customer, Tag
+from customers.values import MAX_TEXT
 from platforms.admin_base import MOST_CHOICES
 from platforms.admin_forms import GuardedForm
 from platforms.models import Platform, Vendor
 
 MAX_NAMES = 100
+# So many names, as long as they may be, each of nothing but quotation marks.
+_MAX_TYPED = MAX_NAMES * (2 * MAX_TEXT + 4)
+# How several names are typed, to be said beside the field.
+COMMAS = "with commas between them. One with a comma stands in quotation marks."
 
 
 class NamesField(forms.CharField):
-    """Several names, typed with commas between them."""
+    """Several names, typed and shown as the cells of a file have them."""
 
     widget = AdminTextInputWidget
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{"required": False, "max_length": 5000, **kwargs})
+        super().__init__(**{"required": False, "max_length": _MAX_TYPED, **kwargs})
 
     def to_python(self, value: object) -> Any:
         """Split what was typed."""
-        if isinstance(value, list):
-            return value
-        names = [name.strip() for name in re.split(r"[,;\n]", super().to_python(value) or "")]
-        return list(dict.fromkeys(filter(None, names)))
+        return value if isinstance(value, list) else split_names(super().to_python(value) or "")
 
     def prepare_value(self, value: object) -> object:
         """Show a list as people type it."""
-        return ", ".join(map(str, value)) if isinstance(value, list) else value
+        return join_names(map(str, value)) if isinstance(value, list) else value
+
+    def run_validators(self, value: Any) -> None:
+        """Judge the names as a text: in a list, Django's validators see neither NUL nor how long it is."""
+        super().run_validators(join_names(value))
 
     def has_changed(self, initial: object, data: object) -> bool:
         """Compare the names, in whatever order they stand."""
@@ -65,7 +71,7 @@ class NamesOn:
             return ""
         rows = rows.filter(platform=self.platform).order_by(name)
         found = list(rows.values_list(name, flat=True)[: MOST_CHOICES + 1])
-        return f" There are: {', '.join(found)}." if 0 < len(found) <= MOST_CHOICES else ""
+        return f" There are: {join_names(found)}." if 0 < len(found) <= MOST_CHOICES else ""
 
 
 def platform_of(form: forms.ModelForm) -> Platform | None:
@@ -81,8 +87,10 @@ def platform_of(form: forms.ModelForm) -> Platform | None:
 class CustomerForm(GuardedForm):
     """A customer's own fields, with the tags and vendors by name; what is checked here, the services check again."""
 
-    tag_names = NamesField(label="Tags", help_text="Tags of the platform, with commas between them.")
-    vendor_codes = NamesField(label="Vendors", help_text="Codes of the vendors where they bought.")
+    tag_names = NamesField(label="Tags", help_text=f"Tags of the platform, {COMMAS}")
+    vendor_codes = NamesField(
+        label="Vendors", help_text="Codes of the vendors where they bought, with commas between them."
+    )
     is_blocked = forms.BooleanField(required=False, label="Blocked", help_text="No marketing goes to them.")
 
     class Meta:

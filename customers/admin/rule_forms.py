@@ -9,7 +9,7 @@ from django.contrib.admin.widgets import AdminTextInputWidget
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
-from customers.admin.forms import NamesField, NamesOn
+from customers.admin.forms import COMMAS, NamesField, NamesOn
 from customers.models import ConsentRecord
 from customers.rules import FIELDS, MAX_RULES, Operator, Rule
 from customers.values import MAX_DAYS, ConsentOf, Day, Days, Kind, Text, Words
@@ -19,7 +19,7 @@ PREFIX = "rules"
 _MOST_BOXES = 10
 # What is typed as names, where "several" does not say it.
 _TYPED = {
-    "tag": "Tags, with commas between them.",
+    "tag": f"Tags, {COMMAS}",
     "vendor": "Codes of vendors, with commas between them.",
     "locale": "Language tags, with commas between them: de stands for de-AT, too.",
 }
@@ -66,7 +66,7 @@ def field_for(kind: Kind) -> forms.Field:
             widget = forms.CheckboxSelectMultiple() if few else _ManyBoxes(attrs={"class": "rules__boxes"})
             return forms.MultipleChoiceField(choices=choices, widget=widget)
         case Words():
-            return NamesField(required=True, help_text="Several with commas between them.")
+            return NamesField(required=True, help_text=f"Several {COMMAS}")
         case Day():
             return forms.DateField(widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}))
         case Days():

@@ -120,7 +120,8 @@ def test_rule__of_tags_or_vendors__says_which_there_are(
     client = logged_in(ann)
     typed = {"platform": str(gold.platform_id)}
     page = add_rule(client, client.get(ADD), "tag.has", typed)
-    assert "Tags, with commas between them. There are: Argent, Gold." in text_of(page)
+    assert "Tags, with commas between them." in text_of(page)
+    assert "There are: Argent, Gold." in text_of(page)
     page = add_rule(client, page, "vendor.bought_from", {**typed, "rules-0-value": "gold"})
     assert "Codes of vendors, with commas between them. There are: brindle." in text_of(page)
     # Of a platform that nobody may choose there is nothing to be read.
