@@ -5,9 +5,9 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from customers import imports, retention
+from customers import consents, imports, retention
 from customers.definition import CustomersConfig
-from customers.models import PrivacyRequest
+from customers.models import ConsentRecord, PrivacyRequest
 from modules import gate
 from modules.ports import Finding, Level
 from platforms.models import Platform
@@ -35,6 +35,14 @@ def notices(platform: Platform) -> Finding:
     return Finding(code="notices", level=Level.OK)
 
 
+def confirmations(platform: Platform) -> Finding:
+    """Return whether somebody sends the mails without which no consent that has to be confirmed ever counts."""
+    if consents.has_to_be_confirmed(platform, ConsentRecord.Channel.EMAIL) and retention.is_nobody_told(platform):
+        detail = "No module sends the mails that ask to confirm a consent: no new one to e-mail counts."
+        return Finding(code="nobody_asked", level=Level.WARNING, detail=detail)
+    return Finding(code="confirmations", level=Level.OK)
+
+
 def stuck_imports(platform: Platform) -> Finding:
     """Return whether imports wait for a worker that is gone: somebody has to have them go on."""
     if stuck := len(imports.stuck_imports(platform)):
@@ -43,7 +51,7 @@ def stuck_imports(platform: Platform) -> Finding:
 
 
 # Each subject says one thing of itself.
-_SUBJECTS: tuple[Callable[[Platform], Finding], ...] = (privacy_requests, notices, stuck_imports)
+_SUBJECTS: tuple[Callable[[Platform], Finding], ...] = (privacy_requests, notices, stuck_imports, confirmations)
 
 
 def findings(platform: Platform) -> Sequence[Finding]:

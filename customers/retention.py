@@ -53,7 +53,7 @@ def why_not(request: PrivacyRequest, person: Iterable[Customer]) -> str | None:
 
 
 def is_nobody_told(platform: Platform) -> bool:
-    """Whether nobody sends notices on the platform: then nobody is given one, and nobody erased for it."""
+    """Whether nobody sends messages on the platform: then nobody is given notice, or asked to confirm a consent."""
     return ports.NOTIFY.on(platform) is ports.NOTIFY.null
 
 

@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
-from customers import consents, services
+from customers import consents, retention, services
 from customers.models import ConsentRecord, Customer
 from modules.admin.bases import ModuleModelAdmin
 from modules.ports import MARKETING
@@ -21,6 +21,7 @@ from platforms.conflicts import Conflict
 from platforms.validators import validate_code, validate_name
 
 _GIVEN, _WITHDRAWN = ConsentRecord.Action.GIVEN.value, ConsentRecord.Action.WITHDRAWN.value
+_NOBODY_ASKS = "no module that is on here sends the mail that asks for it"
 
 
 class ConsentForm(forms.Form):
@@ -102,11 +103,20 @@ class ConsentPages(ModuleModelAdmin):
             raise Http404("This customer is gone.") from None
         if line is None:
             return self._ask(request, customer, form, back)
-        told = f"Recorded: {line}."
-        if line.needs_confirmation:
-            told += f" It counts once it is confirmed from {customer.email}: a mail asks for it."
-        messages.success(request, told)
+        self._tell(request, customer, line)
         return HttpResponseRedirect(back)
+
+    def _tell(self, request: HttpRequest, customer: Customer, line: ConsentRecord) -> None:
+        told = f"Recorded: {line}."
+        if not line.needs_confirmation:
+            messages.success(request, told)
+        elif retention.is_nobody_told(customer.platform):
+            why = f"it would have to be confirmed from {customer.email}, and {_NOBODY_ASKS}"
+            messages.warning(request, f"{told} It does not count: {why}.")
+        else:
+            messages.success(
+                request, f"{told} It counts once it is confirmed from {customer.email}: a mail asks for it."
+            )
 
     def _record(self, request: HttpRequest, customer: Customer, form: ConsentForm) -> ConsentRecord | None:
         """Return the line that was written; None where the service refused what was typed, and the form says why."""
@@ -130,6 +140,7 @@ class ConsentPages(ModuleModelAdmin):
             "customer": customer,
             "form": form,
             "back": back,
+            "nobody_asks": _NOBODY_ASKS if retention.is_nobody_told(customer.platform) else "",
             "is_to_be_confirmed": consents.has_to_be_confirmed(customer.platform, ConsentRecord.Channel.EMAIL),
             "trail": [
                 {"text": "Customers", "url": reverse("admin:customers_customer_changelist")},

@@ -8,12 +8,15 @@ from django.test import Client
 from django.urls import reverse
 
 from customers.models import ConsentRecord, Customer
+from modules import ports
 from modules import services as module_services
+from modules.declarations import Provider
 from platforms.models import Platform, User
 from tests.admin.pages import logged_in, messages_of, send, text_of
 from tests.customers.conftest import Untouched
 from tests.factories import CustomerFactory
-from tests.modules.building import origin
+from tests.fixtures.module_fixtures import Install
+from tests.modules.building import definition, enable, origin
 
 pytestmark = pytest.mark.django_db
 
@@ -45,7 +48,14 @@ def test_record__given_and_withdrawn__lines_of_the_ledger_by_who_typed_them(mael
     assert "Withdrawn" in page
 
 
-def test_record__to_e_mail__says_that_it_has_to_be_confirmed(maelle: Customer, ann: User) -> None:
+def on_notify(**message: Any) -> None:
+    """Take a message, and send it nowhere."""
+
+
+def test_record__to_e_mail__says_that_it_has_to_be_confirmed(maelle: Customer, ann: User, install: Install) -> None:
+    post = Provider(port="notify", provider="tests.customers.test_consents_admin.on_notify")
+    install(definition("post", provides=(post,)))
+    enable(maelle.platform, "post")
     client = logged_in(ann)
     assert "A consent to e-mail has to be confirmed" in text_of(client.get(page_of(maelle)))
     [told] = messages_of(record(client, maelle, channel="email"))
@@ -56,6 +66,21 @@ def test_record__to_e_mail__says_that_it_has_to_be_confirmed(maelle: Customer, a
     )
     assert "has to be confirmed" not in text_of(client.get(page_of(maelle)))
     assert messages_of(record(client, maelle, channel="email"))[-1] == "Recorded: marketing by E-mail: given."
+
+
+def test_record__to_e_mail_and_nobody_asks_for_it__says_that_it_will_not_count(maelle: Customer, ann: User) -> None:
+    client = logged_in(ann)
+    page = text_of(client.get(page_of(maelle)))
+    assert "no module that is on here sends the mail that asks for it: it will not count." in page
+    assert "has followed the link" not in page
+    [told] = messages_of(record(client, maelle, channel="email"))
+    assert told == (
+        "Recorded: marketing by E-mail: given. It does not count: it would have to be confirmed from "
+        "Maelle@Example.com, and no module that is on here sends the mail that asks for it."
+    )
+    assert ports.dropped(maelle.platform) == {"customers.confirm_consent": 1}
+    [told] = messages_of(record(client, maelle))
+    assert told == "Recorded: marketing by Post: given."
 
 
 @pytest.mark.parametrize(

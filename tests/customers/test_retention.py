@@ -300,3 +300,17 @@ def test_health__nobody_sends_notices__is_a_warning_where_they_are_wanted(shop: 
     assert said(without)[1] == ("nobody_told", "warning")
     assert said(keep_for(without, 0))[1] == ("notices", "ok")
     assert timezone.now() == NOW
+
+
+def test_health__nobody_asks_to_confirm__is_a_warning_where_consents_have_to_be(
+    shop: Platform, posted: Platform
+) -> None:
+    assert said(posted)[3] == ("confirmations", "ok")
+    module_services.disable(platform=posted, module="post", origin=origin())
+    without = Platform.objects.get(pk=posted.pk)
+    [finding] = [one for one in ports.health(without)["customers"] if one.code == "nobody_asked"]
+    assert (finding.level, finding.detail) == (
+        Level.WARNING,
+        "No module sends the mails that ask to confirm a consent: no new one to e-mail counts.",
+    )
+    assert said(keep_for(without, 0, double_opt_in=False))[3] == ("confirmations", "ok")
