@@ -207,10 +207,10 @@ class CustomerAdmin(ConsentPages, ExportableAdmin):
     ) -> HttpResponse:
         """Draw the page with what they agreed to and what happened to them."""
         if obj is not None:
-            ledger = list(obj.consents.order_by("-at")[:_SHOWN])
-            context["consents"] = consents.newest(ledger)
-            context["ledger"] = ledger
+            context["consents"] = consents.standing(obj)
+            context["ledger"] = list(obj.consents.order_by("-at")[:_SHOWN])
             context["events"] = [(event, wording.told(event)) for event in obj.events.order_by("-at")[:_SHOWN]]
+            context["lines"], context["happened"] = obj.consents.count(), obj.events.count()
             context["merge_url"] = wording.merge_address(obj)
             context["kept_url"] = wording.customer_address(obj.merged_into) if obj.merged_into else ""
             context |= privacy_panel(obj, may_ask=self.has_change_permission(request, obj))

@@ -1,5 +1,6 @@
 """Consents in the admin: recorded by staff through the service, and by nobody who may not."""
 
+import re
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.urls import reverse
 
+from customers import consents
 from customers.models import ConsentRecord, Customer
 from modules import ports
 from modules import services as module_services
@@ -14,13 +16,14 @@ from modules.declarations import Provider
 from platforms.models import Platform, User
 from tests.admin.pages import logged_in, messages_of, send, text_of
 from tests.customers.conftest import Untouched
-from tests.factories import CustomerFactory
+from tests.factories import ConsentFactory, CustomerFactory
 from tests.fixtures.module_fixtures import Install
 from tests.modules.building import definition, enable, origin
 
 pytestmark = pytest.mark.django_db
 
 SAID = {"action": "given", "channel": "post", "purpose": "marketing", "source": "telephone", "document_version": "2"}
+STAND = (("sms", "marketing"), ("post", "survey"))
 
 
 def page_of(customer: Customer) -> str:
@@ -81,6 +84,47 @@ def test_record__to_e_mail_and_nobody_asks_for_it__says_that_it_will_not_count(m
     assert ports.dropped(maelle.platform) == {"customers.confirm_consent": 1}
     [told] = messages_of(record(client, maelle))
     assert told == "Recorded: marketing by Post: given."
+
+
+# --- on the customer's page ------------------------------------------------------------------------------------------
+
+
+def shown(client: Client, customer: Customer) -> Any:
+    return client.get(reverse("admin:customers_customer_change", args=[customer.pk]))
+
+
+def cut(page: Any) -> list[str]:
+    return re.findall(r"The newest [0-9]+ of [0-9]+\.", text_of(page))
+
+
+def test_page__long_ledger__shows_how_each_channel_and_purpose_stands(maelle: Customer, ann: User) -> None:
+    other = CustomerFactory(platform=maelle.platform)
+    ConsentFactory(customer=other, channel="phone")
+    sms, survey = (ConsentFactory(customer=maelle, channel=channel, purpose=purpose) for channel, purpose in STAND)
+    for _ in range(50):
+        ConsentFactory(customer=maelle)
+    last = consents.withdraw(customer=maelle, channel="post", purpose="marketing", source="telephone")
+    page = shown(logged_in(ann), maelle)
+    assert page.context["consents"] == consents.standing(maelle) == consents.newest(maelle.consents.all())
+    assert consents.standing(maelle) == [last, survey, sms]
+    assert text_of(page).count("Agreed") == 2
+    assert cut(page) == ["The newest 50 of 53.", "The newest 50 of 54."]
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [(1, []), (50, ["The newest 50 of 51."]), (51, ["The newest 50 of 51.", "The newest 50 of 52."])],
+)
+def test_page__ledger_and_timeline__say_where_they_are_cut_in_the_same_queries(
+    count: int, said: list[str], maelle: Customer, ann: User, django_assert_num_queries: Any
+) -> None:
+    for _ in range(count):
+        ConsentFactory(customer=maelle)
+    client = logged_in(ann)
+    with django_assert_num_queries(25):
+        page = shown(client, maelle)
+    assert cut(page) == said
+    assert [len(page.context[name]) for name in ("ledger", "events")] == [min(count, 50), min(count + 1, 50)]
 
 
 @pytest.mark.parametrize(
