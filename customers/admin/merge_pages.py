@@ -21,7 +21,7 @@ from django.utils.html import format_html
 
 from customers import duplicates, merging, selectors, services
 from customers.admin import wording
-from customers.keys import email_key
+from customers.keys import email_key, ids_of
 from customers.merging import Preview
 from customers.models import Customer, CustomerQuerySet, DuplicatePair, Merge
 from modules.permissions import right_for
@@ -58,10 +58,8 @@ class OtherForm(forms.Form):
     def clean_other(self) -> Customer:
         """Return the customer. Raises ValidationError for what is nobody's, or that of several."""
         text = self.cleaned_data["other"]
-        try:
-            found = list(self.customers.filter(pk=uuid.UUID(text)))
-        except ValueError:
-            found = self._find(text)
+        # What could be an id may be the reference of a system that calls everything so.
+        found = list(self.customers.filter(pk__in=ids_of([text]))) or self._find(text)
         if not found:
             raise ValidationError("There is no customer of this platform with it.", code="does_not_exist")
         if len(found) > 1:

@@ -1,7 +1,8 @@
 """Duplicates and merges in the admin: a queue, the two side by side, and a way back."""
 
 import re
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -164,6 +165,25 @@ def test_choose__by_how_a_name_starts__leads_to_the_one_or_lists_who_may_be_mean
     assert "Several are found" in text_of(answer)
     assert [one["label"] for one in answer.context["found"]] == [third.label, double.label]
     assert compare(client, maelle, third.pk).wsgi_request.get_full_path() == answer.context["found"][0]["url"]
+
+
+@pytest.mark.parametrize("said", [str, lambda reference: reference.hex, lambda reference: str(reference)[:13]])
+def test_choose__by_a_reference_that_could_be_an_id__leads_to_whose_it_is(
+    said: Callable[[uuid.UUID], str], maelle: Customer, double: Customer, tidewater: Platform, ann: User
+) -> None:
+    # Whose id it is on another platform is nobody here.
+    typed = said(CustomerFactory(platform=tidewater).pk)
+    services.update_customer(customer=double, values={"external_ref": typed})
+    answer = compare(logged_in(ann), maelle, typed)
+    assert answer.status_code == 302, answer.context["form"].errors
+    assert answer["Location"].endswith(f"other={double.pk}")
+
+
+def test_choose__id_of_one_and_reference_of_another__leads_to_whose_id_it_is(
+    maelle: Customer, double: Customer, ann: User
+) -> None:
+    CustomerFactory(platform=maelle.platform, external_ref=str(double.pk))
+    assert compare(logged_in(ann), maelle, double.pk).context["other"] == double
 
 
 @pytest.mark.parametrize(
