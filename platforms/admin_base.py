@@ -22,6 +22,7 @@ from django.utils.safestring import SafeString
 
 from platforms import access
 from platforms.access import Actor, Right
+from platforms.admin_deletions import going_along
 from platforms.admin_forms import BeatenForm, TenantForm
 from platforms.admin_scope import ScopeMixin
 from platforms.search import MOST_COUNTED
@@ -160,6 +161,10 @@ class GuardedAdmin(admin.ModelAdmin):
                 return super().response_action(request, queryset)
         except IntegrityError:
             return self._beaten(request)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, set[str], Any]:
+        """Say what goes along; of rows that have no page, however many they are, only how many."""
+        return going_along(objs, request, self.admin_site)
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
