@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 
-from customers import consents, selectors, services
+from customers import consents, segments, selectors, services
 from customers.admin import wording
 from customers.admin.consents import ConsentPages
 from customers.admin.exports import ExportableAdmin
@@ -21,9 +21,11 @@ from customers.admin.segments import SegmentFilter
 from customers.models import Address, Customer, Note
 from modules.admin.bases import ModuleInline
 from platforms.access import Actor, Right
+from platforms.admin import VendorAdmin
 from platforms.admin_base import BoundedPaginator
 from platforms.admin_displays import day_of, pill
 from platforms.admin_scope import may
+from platforms.models import Vendor
 
 # How much of ledger and timeline the page of a customer shows.
 _SHOWN = 50
@@ -253,3 +255,15 @@ class CustomerAdmin(ConsentPages, ExportableAdmin):
                 services.save_address(address=row, by=by)
             else:
                 services.add_note(customer=form.instance, text=row.text, by=by)
+
+
+def warn_of_customers(request: HttpRequest, vendor: Vendor) -> list[Any]:
+    """Return how many customers a vendor is taken off that is to be deleted, as a line of a nested list."""
+    seen = admin.site.get_model_admin(Customer).get_queryset(request)
+    theirs = segments.count(seen.filter(vendors=vendor, status__in=Customer.OPEN))
+    if theirs.number <= 1 and not theirs.is_cut:
+        return ["It is taken off 1 customer, who stays."] if theirs.number else []
+    return [f"It is taken off {'more than ' * theirs.is_cut}{theirs.number:,} customers, who stay."]
+
+
+VendorAdmin.add_warning(warn_of_customers)

@@ -62,7 +62,7 @@ def test_delete__vendor_of_many_customers__same_queries(
     for customer in CustomerFactory.create_batch(count, vendor=brindle):
         NoteFactory(customer=customer, vendor=brindle)
     client = logged_in(ann)
-    with django_assert_num_queries(16):
+    with django_assert_num_queries(17):
         assert client.get(page_of(brindle)).status_code == 200
 
 

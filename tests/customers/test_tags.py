@@ -182,3 +182,19 @@ def test_delete__vendor_that_segments_name__who_confirms_it_is_told(
     assert leads_to(other) not in page
     module_services.disable(platform=shop, module="customers", origin=origin(), cascade=True)
     assert "find nobody" not in text_of(client.get(address))
+
+
+def test_delete__vendor_with_customers__who_confirms_it_is_told_that_they_stay(
+    shop: Platform, brindle: Vendor, ann: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, address = logged_in(ann), reverse("admin:platforms_vendor_delete", args=[brindle.pk])
+    assert "taken off" not in text_of(client.get(address))
+    privacy.erase_now(customer=CustomerFactory(vendor=brindle))
+    CustomerFactory(platform=shop)
+    for told in ("It is taken off 1 customer, who stays.", "It is taken off 2 customers, who stay."):
+        CustomerFactory(vendor=brindle)
+        assert told in text_of(client.get(address))
+    monkeypatch.setattr(segments, "MOST_COUNTED", 1)
+    assert "It is taken off more than 1 customers, who stay." in text_of(client.get(address))
+    module_services.disable(platform=shop, module="customers", origin=origin(), cascade=True)
+    assert "taken off" not in text_of(client.get(address))
