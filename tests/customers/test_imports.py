@@ -24,7 +24,7 @@ from platforms.models import Platform, User, Vendor
 from tests.admin.pages import logged_in
 from tests.customers.conftest import Untouched
 from tests.customers.importing import BAD, GOOD, begin, counts, exported, people, table, worked
-from tests.factories import CustomerFactory, ImportRunFactory, SegmentFactory, VendorFactory
+from tests.factories import AddressFactory, CustomerFactory, ImportRunFactory, SegmentFactory, VendorFactory
 from tests.modules.building import enable, origin
 
 pytestmark = pytest.mark.django_db
@@ -377,3 +377,12 @@ def test_import__of_who_was_merged_since__changes_the_kept_one(shop: Platform, a
     run = worked(begin(shop, ann, table([{"external_ref": "C-1", "first_name": "Zoé"}]), checks_first=False))
     assert counts(run) == ("done", 1, 0, 1, 0, 0)
     assert Customer.objects.get(first_name="Zoé").pk == kept.pk
+
+
+def test_import__of_who_was_merged_and_of_the_kept_one__both_change_one_address(shop: Platform, ann: User) -> None:
+    kept = AddressFactory(customer=CustomerFactory(platform=shop, external_ref="K-1", email="")).customer
+    merging.merge(kept=kept, merged=CustomerFactory(platform=shop, external_ref="C-1", email=""))
+    said = [{"external_ref": ref, "address_city": city} for ref, city in (("C-1", "Nantes"), ("K-1", "Rennes"))]
+    run = worked(begin(shop, ann, table(said), checks_first=False))
+    assert counts(run)[:2] == ("done", 2)
+    assert kept.addresses.get().city == "Rennes"

@@ -8,6 +8,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from rest_framework.test import APIClient
 
+from customers import merging
 from customers.imports import receiving
 from customers.models import Customer, ImportRun
 from modules import services as module_services
@@ -16,7 +17,7 @@ from modules.models import Event
 from platforms.models import Platform, Vendor
 from tests.customers.conftest import Untouched
 from tests.customers.importing import people, table
-from tests.factories import CustomerFactory, ImportRunFactory, TagFactory
+from tests.factories import AddressFactory, CustomerFactory, ImportRunFactory, TagFactory
 from tests.fixtures.api_fixtures import ClientOf
 from tests.modules.building import origin
 
@@ -96,6 +97,18 @@ def test_bulk__sent_again_with_its_key__is_done_once(as_admin: APIClient, shop: 
     first, again = (as_admin.post(BULK, body, headers={"Idempotency-Key": "once"}) for _ in range(2))
     assert first.content == again.content
     assert Customer.objects.count() == 1
+
+
+def test_bulk__one_customer_by_two_references__is_written_once(as_admin: APIClient, maelle: Customer) -> None:
+    """What names who was merged and what names the kept one stand in one body: both change the same address."""
+    AddressFactory(customer=maelle, is_default=True)
+    merging.merge(kept=maelle, merged=CustomerFactory(platform=maelle.platform, external_ref="C-2", email=""))
+    rows = [{"external_ref": "C-2", "address_city": "Nantes"}, {"external_ref": "C-1", "address_city": "Rennes"}]
+    answer = as_admin.post(BULK, {"match": "external_ref", "rows": rows})
+
+    assert answer.status_code == 200, answer.content
+    assert [row["customer"] for row in answer.json()["results"]] == [str(maelle.pk)] * 2
+    assert maelle.addresses.get().city == "Rennes"
 
 
 @pytest.mark.parametrize(

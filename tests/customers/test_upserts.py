@@ -329,6 +329,25 @@ def test_tag__in_another_spelling__is_the_one_that_is_there(maelle: Customer) ->
     assert sorted(Tag.objects.values_list("name", flat=True)) == ["Gold"]
 
 
+def test_rows__of_one_customer__write_each_row_of_a_table_once_and_the_last_one_wins(maelle: Customer) -> None:
+    """PostgreSQL refuses a statement that would write a row twice; callers need not have marked what stands twice."""
+    AddressFactory(customer=maelle, is_default=True)
+    said = [
+        {"external_ref": "C-1", "last_name": "Martin", "tags": "Gold", "address_city": "Nantes"},
+        {"external_ref": "C-1", "last_name": "Le Goff", "tags": "gold, Silver", "address_line1": "1 quai de la Fosse"},
+        {"external_ref": "C-1", "address_city": "Rennes", "vendors": "brindle"},
+    ]
+    marked = [Row(line=number, values=values) for number, values in enumerate(said)]
+    results = upsert(platform=maelle.platform, rows=marked, match=BY_REF, policy=ErrorPolicy.SKIP_ROW)
+
+    maelle.refresh_from_db()
+    address = maelle.addresses.get()
+    assert outcomes(results) == [("updated",)] * 3
+    assert (maelle.last_name, address.line1, address.city) == ("Le Goff", "1 quai de la Fosse", "Rennes")
+    assert sorted(maelle.tags.values_list("name", flat=True)) == ["Gold", "Silver"]
+    assert maelle.events.filter(kind="updated").count() == 3
+
+
 def test_address__of_another_kind__is_one_more(maelle: Customer) -> None:
     AddressFactory(customer=maelle, is_default=True)
     said = {"external_ref": "C-1", "address_line1": "x", "address_city": "Brest", "address_country": "FR"}
