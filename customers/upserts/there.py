@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 
 from django.db.models import Q
 
-from customers.cells import split_names
+from customers.cells import ADDRESS_COLUMNS, split_names
 from customers.keys import email_key, name_key
 from customers.models import Address, Customer, CustomerVendor, Tag
 from customers.upserts.rows import Row
 from platforms.models import Platform, Vendor
+
+# What says something of an address: its kind alone does not.
+_ADDRESS_COLUMNS = [column for column, name in ADDRESS_COLUMNS.items() if name != "kind"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -68,7 +71,7 @@ def read(platform: Platform, rows: Sequence[Row], *, is_locked: bool) -> There:
     found = set(known)
     _read_tags(there, _names(rows, "tags"), found)
     _read_vendors(there, _names(rows, "vendors"), found)
-    if found and any(row.values.get("address_line1") or row.values.get("address_city") for row in rows):
+    if found and any(row.values.get(column) for row in rows for column in _ADDRESS_COLUMNS):
         for address in Address.objects.filter(customer__in=found).order_by("is_default", "-created_at", "-pk"):
             # The last one stays: the default, else the oldest.
             there.addresses[address.customer_id, address.kind] = address

@@ -9,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from customers import merging, services
+from customers.cells import ADDRESS_COLUMNS
 from customers.models import Address, Customer, CustomerEvent, ErrorPolicy, Match, Tag
 from customers.upserts import Fault, Result, Row, Seen, engine, upsert
 from modules.models import Event
@@ -346,6 +347,20 @@ def test_rows__of_one_customer__write_each_row_of_a_table_once_and_the_last_one_
     assert (maelle.last_name, address.line1, address.city) == ("Le Goff", "1 quai de la Fosse", "Rennes")
     assert sorted(maelle.tags.values_list("name", flat=True)) == ["Gold", "Silver"]
     assert maelle.events.filter(kind="updated").count() == 3
+
+
+@pytest.mark.parametrize("column", sorted(set(ADDRESS_COLUMNS) - {"address_kind"}))
+def test_address__one_column_of_it_alone__changes_the_one_that_is_there(column: str, maelle: Customer) -> None:
+    address = AddressFactory(customer=maelle)
+    results = put(maelle.platform, {"external_ref": "C-1", column: "DE"})
+    address.refresh_from_db()
+    assert outcomes(results) == [("updated",)]
+    assert str(getattr(address, ADDRESS_COLUMNS[column])) == "DE"
+
+
+def test_address__kind_alone__is_no_address(maelle: Customer, untouched: Untouched) -> None:
+    with untouched():
+        assert outcomes(put(maelle.platform, {"external_ref": "C-1", "address_kind": "billing"})) == [("unchanged",)]
 
 
 def test_address__of_another_kind__is_one_more(maelle: Customer) -> None:
