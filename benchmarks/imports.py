@@ -58,6 +58,7 @@ def person(fake: Faker, country: str, number: int, chance: random.Random) -> dic
         "tags": chance.choice(("", "", "Gold", "Silver, Newsletter")),
         "vendors": chance.choice(("", "brindle")),
         "address_kind": "shipping",
+        "address_recipient": chance.choice(("", "", "", "Goods in, gate 3")),
         "address_line1": fake.street_address().replace("\n", " ")[:200],
         "address_postal_code": fake.postcode()[:20],
         "address_city": fake.city()[:100],

@@ -8,6 +8,7 @@ from customers.services import FIELDS
 # Column of a file → field of the one address that a row may have.
 ADDRESS_COLUMNS = {
     "address_kind": "kind",
+    "address_recipient": "recipient",
     "address_line1": "line1",
     "address_line2": "line2",
     "address_postal_code": "postal_code",

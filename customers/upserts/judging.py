@@ -23,7 +23,7 @@ MAX_NAMES = 100
 _NOBODY = "nobody"
 
 _OTHERS = frozenset(field.name for field in Customer._meta.concrete_fields) - set(FIELDS)
-_NOT_TYPED = ("id", "platform", "customer", "is_default", "recipient", "created_at")
+_NOT_TYPED = ("id", "platform", "customer", "is_default", "created_at")
 
 
 @cache
@@ -214,7 +214,7 @@ def _judge_address(verdict: Verdict, there: There, known: Customer | None, value
     there_already = there.addresses.get((known.pk, kind)) if known else None
     address = Address(platform_id=there.platform.pk, kind=kind, is_default=True)
     if there_already is not None:
-        for name in (*_COLUMN_OF, "recipient", "is_default", "id", "created_at"):
+        for name in (*_COLUMN_OF, "is_default", "id", "created_at"):
             setattr(address, name, getattr(there_already, name))
         address.customer_id = there_already.customer_id
         address._state.adding = False

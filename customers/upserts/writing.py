@@ -6,6 +6,7 @@ from typing import Any
 from django.db.models import Model
 from django.utils import timezone
 
+from customers.cells import ADDRESS_COLUMNS
 from customers.models import Address, Customer, CustomerEvent, CustomerVendor, Tag
 from customers.services import CREATED, FIELDS, KEYS, UPDATED
 from customers.timeline import change
@@ -16,7 +17,8 @@ from modules import events
 from modules.events import Happened
 from platforms.models import Platform
 
-_ADDRESS_FIELDS = ("line1", "line2", "postal_code", "city", "region", "country")
+# Of another kind, it is another address.
+_ADDRESS_FIELDS = [name for name in ADDRESS_COLUMNS.values() if name != "kind"]
 
 
 def write(verdicts: Sequence[Verdict], there: There, *, by: Author | None, note: Mapping[str, Any]) -> None:

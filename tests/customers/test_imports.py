@@ -78,17 +78,6 @@ def test_import__sent_twice__changes_nothing_the_second_time(shop: Platform, ann
     assert Customer.objects.count() == CustomerEvent.objects.count() == 30
 
 
-@pytest.mark.parametrize("file_format", ["csv", "xlsx"])
-def test_round_trip__into_an_empty_platform__is_the_same_file(
-    file_format: str, shop: Platform, tidewater: Platform, ann: User
-) -> None:
-    worked(begin(shop, ann, table(people(60)), checks_first=False))
-    first = exported(shop, ann, file_format)
-    run = worked(begin(tidewater, ann, first, checks_first=False))
-    assert counts(run) == ("done", 58, 58, 0, 0, 0)
-    assert exported(tidewater, ann, file_format) == first
-
-
 def test_ignored_fields__rows_are_taken_and_named(shop: Platform, ann: User) -> None:
     run = worked(begin(shop, ann, table(people(63)), checks_first=False, policy=ErrorPolicy.IGNORE_FIELD))
     assert counts(run) == ("done", 63, 63, 0, 0, 0)

@@ -302,7 +302,7 @@ def test_export__filtered_as_the_list__has_those_and_no_others(
     assert answer["Cache-Control"] == "private, no-store"
     header, *rows = answer.getvalue().decode("utf-8-sig").splitlines()
     assert header.startswith("email,phone,first_name")
-    assert rows == [f",'+493023125042,'=Zoé,{found.last_name},,,Gold,,,,,,,,"]
+    assert rows == [f",'+493023125042,'=Zoé,{found.last_name},,,Gold,,,,,,,,,"]
     assert not Event.objects.exists()
 
 
