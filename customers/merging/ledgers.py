@@ -16,7 +16,7 @@ MERGED, UNDONE = "merge", "merge undone"
 
 Action, Channel = ConsentRecord.Action, ConsentRecord.Channel
 # What a consent of the channel was given for. Post goes to addresses, which all move.
-_REACHED_BY = {Channel.EMAIL: "email_key", Channel.SMS: "phone", Channel.PHONE: "phone"}
+REACHED_BY = {Channel.EMAIL: "email_key", Channel.SMS: "phone", Channel.PHONE: "phone"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +121,7 @@ def _newest(customer: Customer) -> dict[tuple[str, str], ConsentRecord]:
 
 
 def _owns(customer: Customer, result: Customer, channel: str) -> bool:
-    field = _REACHED_BY.get(Channel(channel))
+    field = REACHED_BY.get(Channel(channel))
     return field is None or getattr(customer, field) == getattr(result, field)
 
 

@@ -33,7 +33,8 @@ def upsert(
     under `ignore_field` taken without that field, unless it is the one that rows are matched by. Under
     `all_or_nothing` it is the caller who takes everything back where a row failed. A blank cell leaves as it is what is
     there, and tags and vendors are added, never taken away. What somebody was known by who was merged since finds the
-    one they were merged into, unless an open customer is known by it.
+    one they were merged into, unless an open customer is known by it; such a row fills what is blank, and overwrites
+    nothing.
 
     Each customer is locked, stands in the timeline with `note`, and is told of. dry_run: nothing is written or locked.
     Raises ValueError for more rows.

@@ -77,9 +77,8 @@ def judge(row: Row, there: There, match: Match, *, ignores_fields: bool) -> Verd
     known = None
     if match != Match.NONE:
         known, is_former = _find(there, match, values)
-        if is_former:
-            # It is what the merged one was known by, and no news of the one who was kept.
-            del values[match.value]
+        if known is not None and is_former:
+            values = _said_of_former(there, known, values)
     wanted = _judged_fields(verdict, there, known, values)
     _judge_names(verdict, there, known, values)
     _judge_address(verdict, there, known, values)
@@ -104,6 +103,25 @@ def _find(there: There, match: Match, values: Mapping[str, str]) -> tuple[Custom
     else:
         key, now, former = values["external_ref"], there.by_ref, there.by_former_ref
     return (now[key], False) if key in now else (former.get(key), key in former)
+
+
+def _said_of_former(there: There, known: Customer, values: Mapping[str, str]) -> dict[str, str]:
+    """Return what a row of somebody who was merged says of the one who was kept: what only adds, or fills a blank.
+
+    Staff chose between the two, and the file comes again tomorrow. What the merged one was known by is no news; and no
+    mailbox or number is filled in that a consent would count for which was not given for it (ADR 0018).
+    """
+    said = {name: text for name, text in values.items() if name not in FIELDS or not str(getattr(known, name))}
+    if there.by_former_email.get(email_key(said.get("email", ""))) is known or (known.pk, "email_key") in there.agreed:
+        said.pop("email", None)
+    if there.by_former_ref.get(said.get("external_ref", "")) is known:
+        said.pop("external_ref", None)
+    if (known.pk, "phone") in there.agreed:
+        said.pop("phone", None)
+    if (known.pk, _kind_of(said)) in there.addresses:
+        # An address is one value: blanks of another's are not filled with parts of it.
+        said = {name: text for name, text in said.items() if name not in ADDRESS_COLUMNS}
+    return said
 
 
 # --- the customer's own fields -------------------------------------------------------------------------------------
@@ -203,12 +221,16 @@ def _vendor_faults(codes: list[str], there: There) -> Iterator[Fault]:
             yield Fault(code="does_not_exist", attr="vendors", detail=detail)
 
 
+def _kind_of(values: Mapping[str, str]) -> str:
+    return values.get("address_kind", Address.Kind.SHIPPING).lower()
+
+
 def _judge_address(verdict: Verdict, there: There, known: Customer | None, values: Mapping[str, str]) -> None:
     """Say which address the row makes or changes: the customer's default of that kind, else the oldest."""
-    given = {name: values[column] for column, name in ADDRESS_COLUMNS.items() if column in values}
-    kind = given.pop("kind", Address.Kind.SHIPPING).lower()
+    given = {name: values[column] for column, name in ADDRESS_COLUMNS.items() if column in values and name != "kind"}
     if not given:
         return
+    kind = _kind_of(values)
     if "country" in given:
         given["country"] = given["country"].upper()
     there_already = there.addresses.get((known.pk, kind)) if known else None

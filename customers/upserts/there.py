@@ -8,7 +8,8 @@ from django.db.models import Q
 
 from customers.cells import ADDRESS_COLUMNS, split_names
 from customers.keys import email_key, name_key
-from customers.models import Address, Customer, CustomerVendor, Tag
+from customers.merging.ledgers import REACHED_BY
+from customers.models import Address, ConsentInForce, ConsentRecord, Customer, CustomerVendor, Tag
 from customers.upserts.rows import Row
 from platforms.models import Platform, Vendor
 
@@ -26,6 +27,8 @@ class There:
     # By keys of those who were merged into them: they go on being found, and nobody's e-mail or reference is taken.
     by_former_email: dict[str, Customer] = field(default_factory=dict)
     by_former_ref: dict[str, Customer] = field(default_factory=dict)
+    # Columns by which one who was kept agreed to be reached, e.g. (…, "phone").
+    agreed: set[tuple[uuid.UUID, str]] = field(default_factory=set)
     addresses: dict[tuple[uuid.UUID, str], Address] = field(default_factory=dict)
     tag_keys: dict[uuid.UUID, set[str]] = field(default_factory=dict)
     vendor_ids: dict[uuid.UUID, set[int]] = field(default_factory=dict)
@@ -68,6 +71,7 @@ def read(platform: Platform, rows: Sequence[Row], *, is_locked: bool) -> There:
     for customer in merged:
         if customer.merged_into_id in known:
             there.note_merged(customer, known[customer.merged_into_id])
+    _read_agreed(there)
     found = set(known)
     _read_tags(there, _names(rows, "tags"), found)
     _read_vendors(there, _names(rows, "vendors"), found)
@@ -76,6 +80,15 @@ def read(platform: Platform, rows: Sequence[Row], *, is_locked: bool) -> There:
             # The last one stays: the default, else the oldest.
             there.addresses[address.customer_id, address.kind] = address
     return there
+
+
+def _read_agreed(there: There) -> None:
+    kept = {customer.pk for customer in (*there.by_former_email.values(), *there.by_former_ref.values())}
+    if not kept:
+        return
+    in_force = ConsentInForce.objects.filter(customer__in=kept, channel__in=REACHED_BY)
+    for customer, channel in in_force.values_list("customer", "channel"):
+        there.agreed.add((customer, REACHED_BY[ConsentRecord.Channel(channel)]))
 
 
 def _names(rows: Iterable[Row], column: str) -> set[str]:

@@ -360,12 +360,14 @@ def test_export__who_is_erased_while_it_runs__is_left_out(
     assert third.email not in text
 
 
-def test_import__of_who_was_merged_since__changes_the_kept_one(shop: Platform, ann: User) -> None:
+def test_import__of_who_was_merged_since__fills_in_the_kept_one(shop: Platform, ann: User) -> None:
     kept = CustomerFactory(platform=shop, external_ref="K-1", email="")
     merging.merge(kept=kept, merged=CustomerFactory(platform=shop, external_ref="C-1", email=""))
-    run = worked(begin(shop, ann, table([{"external_ref": "C-1", "first_name": "Zoé"}]), checks_first=False))
-    assert counts(run) == ("done", 1, 0, 1, 0, 0)
-    assert Customer.objects.get(first_name="Zoé").pk == kept.pk
+    said = [{"external_ref": "C-1", "first_name": "Zoé", "locale": "fr"}]
+    for expected in (("done", 1, 0, 1, 0, 0), ("done", 1, 0, 0, 1, 0)):
+        assert counts(worked(begin(shop, ann, table(said), checks_first=False))) == expected
+    was, now = kept, Customer.objects.get(pk=kept.pk)
+    assert (now.first_name, now.locale) == (was.first_name, "fr")
 
 
 def test_import__of_who_was_merged_and_of_the_kept_one__both_change_one_address(shop: Platform, ann: User) -> None:

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from customers import merging, services
+from customers import services
 from customers.cells import ADDRESS_COLUMNS
 from customers.models import Address, Customer, CustomerEvent, ErrorPolicy, Match, Tag
 from customers.upserts import Fault, Result, Row, Seen, engine, upsert
@@ -371,45 +371,3 @@ def test_address__of_another_kind__is_one_more(maelle: Customer) -> None:
         ("billing", True, "x"),
         ("shipping", True, "12 rue de Siam"),
     ]
-
-
-# --- who was merged ------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("match", "key"), [(BY_REF, {"external_ref": "C-2"}), (BY_EMAIL, {"email": "OLD@example.com"})]
-)
-def test_known__by_what_the_merged_one_was_known_by__kept_one_is_changed(
-    match: Match, key: dict[str, str], maelle: Customer
-) -> None:
-    old = CustomerFactory(platform=maelle.platform, external_ref="C-2", email="old@example.com")
-    merging.merge(kept=maelle, merged=old)
-    count = Customer.objects.count()
-    for dry_run in (True, False):
-        [result] = put(maelle.platform, {**key, "last_name": "Martin"}, match=match, dry_run=dry_run)
-        assert (result.outcome, result.customer) == ("updated", maelle.pk)
-    maelle.refresh_from_db()
-    assert (maelle.last_name, maelle.external_ref, maelle.email) == ("Martin", "C-1", "Maelle@Example.com")
-    assert Customer.objects.count() == count
-
-
-def test_known__by_what_a_merged_and_an_open_one_are_known_by__open_one_wins(maelle: Customer) -> None:
-    old = CustomerFactory(platform=maelle.platform, external_ref="C-2", email="")
-    merging.merge(kept=maelle, merged=old)
-    now = CustomerFactory(platform=maelle.platform, external_ref="C-2", email="")
-    [result] = put(maelle.platform, {"external_ref": "C-2", "last_name": "Martin"})
-    assert result.customer == now.pk
-
-
-def test_row__with_the_email_of_who_was_merged__may_take_it(maelle: Customer) -> None:
-    old = CustomerFactory(platform=maelle.platform, external_ref="C-2", email="old@example.com")
-    merging.merge(kept=maelle, merged=old)
-    results = put(maelle.platform, {"external_ref": "C-3", "email": "old@example.com"})
-    assert outcomes(results) == [("created",)]
-
-
-def test_known__merged_into_who_was_erased__is_nobody(maelle: Customer) -> None:
-    old = CustomerFactory(platform=maelle.platform, external_ref="C-2", email="")
-    merging.merge(kept=maelle, merged=old)
-    Customer.objects.filter(pk=maelle.pk).update(status="erased")
-    assert outcomes(put(maelle.platform, {"external_ref": "C-2", "last_name": "Martin"})) == [("created",)]

@@ -24,7 +24,10 @@ class NamesField(serializers.ListField):
 
 
 class BulkRowSerializer(StrictSerializerMixin, serializers.Serializer):
-    """What is wanted of one customer. What is blank or left out stays as it is; tags and vendors are added."""
+    """What is wanted of one customer. What is blank or left out stays as it is; tags and vendors are added.
+
+    A row that finds its customer by what another was known by, who was merged into them, overwrites nothing.
+    """
 
     def get_fields(self) -> dict[str, serializers.Field]:
         """Return a text for each column of a file, and lists for what may be several."""
