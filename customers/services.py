@@ -94,8 +94,9 @@ def unblock_customer(*, customer: Customer, by: Actor | None = None, reason: str
 @transaction.atomic
 def link_vendor(*, customer: Customer, vendor: Vendor, by: Actor | None = None) -> Customer:
     """Say that the customer bought from this vendor; known already: nothing is written. Raises as `update_customer`."""
-    known = Vendor.objects.filter(pk__in=customer.vendor_links.values("vendor"))
-    return update_customer(customer=customer, values={"vendors": [*known, vendor]}, by=by)
+    locked = lock_open(customer)
+    known = Vendor.objects.filter(pk__in=locked.vendor_links.values("vendor"))
+    return update_customer(customer=locked, values={"vendors": [*known, vendor]}, by=by)
 
 
 @transaction.atomic
