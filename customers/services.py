@@ -133,14 +133,19 @@ def add_note(*, customer: Customer, text: str, by: Actor | None = None, vendor: 
     note.full_clean()
     note.save(force_insert=True)
     record(locked, CustomerEvent.Kind.NOTE, by, note=str(note.pk), vendor=vendor.code if vendor else None)
+    tell(UPDATED, locked, by, {"fields": ["notes"]})
     return note
 
 
 @transaction.atomic
-def delete_note(*, note: Note) -> None:
-    """Delete a note. Raises Conflict for a customer who is closed."""
-    lock_open(note.customer)
-    note.delete()
+def delete_note(*, note: Note, by: Actor | None = None) -> None:
+    """Delete a note; deleted already: nothing is written. Raises Conflict for a customer who is closed."""
+    locked, key = lock_open(note.customer), str(note.pk)
+    vendor = note.vendor.code if note.vendor else None
+    deleted, _ = note.delete()
+    if deleted:
+        record(locked, CustomerEvent.Kind.UPDATED, by, fields=["notes"], note=key, vendor=vendor)
+        tell(UPDATED, locked, by, {"fields": ["notes"]})
 
 
 @transaction.atomic

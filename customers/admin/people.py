@@ -248,7 +248,7 @@ class CustomerAdmin(ConsentPages, ExportableAdmin):
             if isinstance(row, Address):
                 services.delete_address(address=row, by=by)
             else:
-                services.delete_note(note=row)
+                services.delete_note(note=row, by=by)
         for row in [*(row for row, _ in formset.changed_objects), *formset.new_objects]:
             row.customer = form.instance
             if isinstance(row, Address):

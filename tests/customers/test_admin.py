@@ -231,6 +231,8 @@ def test_change__some_fields__by_the_service_and_in_the_log(maelle: Customer, an
         ("Brest", "billing"),
     }
     assert not maelle.notes.filter(pk=note.pk).exists()
+    line = maelle.events.get(data__note=str(note.pk))
+    assert (line.kind, line.actor_label) == ("updated", "ann")
     assert {event.name for event in Event.objects.all()} == {"customers.updated"}
     assert LogEntry.objects.count() == 1
     assert {first.pk, billing.pk} <= set(maelle.addresses.values_list("pk", flat=True))

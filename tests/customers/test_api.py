@@ -313,6 +313,10 @@ def test_notes__of_staff_and_vendor__both_seen_by_staff(maelle: Customer, brindl
     found = as_admin.get(f"{HERE}notes/", {"customer": str(maelle.pk)}).json()["results"]
     assert [(row["id"], row["vendor"]) for row in found] == [(mine["id"], None), (str(theirs.pk), "brindle")]
     assert patch(as_admin, f"{HERE}notes/{mine['id']}/", {"text": "Other"}).status_code == 405
+    assert as_admin.delete(f"{HERE}notes/{mine['id']}/").status_code == 204
+    line = as_admin.get(f"{HERE}timeline/", {"customer": str(maelle.pk)}).json()["results"][0]
+    assert (line["kind"], line["actor"]) == ("updated", "ann")
+    assert line["data"] == {"fields": ["notes"], "note": mine["id"], "vendor": None}
 
 
 def test_consents__given_and_withdrawn__lines_of_a_ledger(maelle: Customer, as_admin: APIClient) -> None:

@@ -207,6 +207,27 @@ def test_note__of_staff_and_of_a_vendor__each_says_whose(maelle: Customer, brind
         ("Wrote.", "", brindle.pk),
     }
     assert [kind for kind, *_ in timeline(maelle)] == ["created", "note", "note"]
+    assert told() == [("customers.updated", {"customer": str(maelle.pk), "fields": ["notes"]})] * 2
+
+
+def test_note__deleted__timeline_says_which_and_by_whom_and_never_what_it_said(
+    maelle: Customer, brindle: Vendor, ann: User
+) -> None:
+    notes = [NoteFactory(customer=maelle, text="Rang twice."), NoteFactory(customer=maelle, vendor=brindle)]
+    keys, again = [str(note.pk) for note in notes], Note.objects.get(pk=notes[0].pk)
+    for note in notes:
+        services.delete_note(note=note, by=Actor(ann))
+    assert not maelle.notes.exists()
+    assert timeline(maelle)[-2:] == [
+        ("updated", "ann", {"fields": ["notes"], "note": keys[0], "vendor": None}),
+        ("updated", "ann", {"fields": ["notes"], "note": keys[1], "vendor": "brindle"}),
+    ]
+    assert told() == [("customers.updated", {"customer": str(maelle.pk), "fields": ["notes"]})] * 2
+    assert set(Event.objects.values_list("actor_id", flat=True)) == {ann.pk}
+
+    # Somebody else has deleted it meanwhile.
+    services.delete_note(note=again)
+    assert len(told()) == 2
 
 
 # --- what the tables hold ------------------------------------------------------------------------------------------

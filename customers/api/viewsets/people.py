@@ -87,10 +87,11 @@ class NotesMixin:
     filter_backends: Any = [DjangoFilterBackend]
     filterset_class = NoteFilter
     ordering: ClassVar[tuple[str, ...]] = ("-created_at", "id")
+    actor: Any
 
     def perform_destroy(self, row: Note, said: Mapping[str, Any]) -> None:
         """Have the service delete it."""
-        services.delete_note(note=row)
+        services.delete_note(note=row, by=self.actor)
 
 
 class NoteViewSet(NotesMixin, AdminResource):
