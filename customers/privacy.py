@@ -47,7 +47,11 @@ def request_export(*, customer: Customer, source: str, reason: str = "", by: Act
 
 
 def request_erasure(*, customer: Customer, source: str, reason: str = "", by: Actor | None = None) -> PrivacyRequest:
-    """Note that somebody wants to be forgotten: once the platform's grace is over. Raises as `request_export`."""
+    """Note that somebody wants to be forgotten: once the platform's grace is over. Raises as `request_export`.
+
+    A notice for doing nothing that waits becomes their own request: done no later than it would have been, and whatever
+    they do until then.
+    """
     config = gate.config_of(customer.platform, CustomersConfig)
     return _ask(customer, Kind.ERASURE, source, reason, by, timedelta(days=config.erase_grace_days))
 
@@ -188,11 +192,10 @@ def erase_now(*, customer: Customer, reason: str = "", by: Actor | None = None) 
     Raises Conflict as `execute` and `request_erasure` do, ValidationError.
     """
     imports.lock_open_runs(customer.platform)
-    pending = PrivacyRequest.objects.pending().filter(customer=customer, kind=Kind.ERASURE).first()
-    request = pending or _ask(customer, Kind.ERASURE, Source.OPERATOR, reason, by, timedelta())
-    if request.source == Source.INACTIVITY:
-        # Somebody wants it now, whatever the customer did since the notice.
-        request = _save(_lock(request), "source", source=Source.OPERATOR)
+    asked = PrivacyRequest.objects.pending().filter(customer=customer, kind=Kind.ERASURE)
+    request = asked.exclude(source=Source.INACTIVITY).first()
+    # A notice is taken over: somebody wants it now, whatever the customer did since.
+    request = request or _ask(customer, Kind.ERASURE, Source.OPERATOR, reason, by, timedelta())
     return execute(request=request, by=by, is_early=True)
 
 
@@ -260,22 +263,22 @@ def _ask(
     customer: Customer, kind: PrivacyRequest.Kind, source: str, reason: str, by: Actor | None, grace: timedelta
 ) -> PrivacyRequest:
     locked = lock_open(customer)
-    if PrivacyRequest.objects.pending().filter(customer=locked, kind=kind).exists():
+    request = PrivacyRequest.objects.pending().filter(customer=locked, kind=kind).first()
+    is_notice = request is not None and request.source == Source.INACTIVITY != source
+    if request is None:
+        request = PrivacyRequest(platform_id=locked.platform_id, customer=locked, kind=kind)
+    elif not is_notice:
         raise Conflict(f"This customer waits for an {kind.label.lower()} already.", code="pending")
     now = timezone.now()
-    request = PrivacyRequest(
-        platform_id=locked.platform_id,
-        customer=locked,
-        kind=kind,
-        source=source,
-        reason=reason.strip(),
-        actor_label=by.label if by is not None else "",
-        created_at=now,
-        due_at=now + timedelta(days=gate.config_of(locked.platform, CustomersConfig).privacy_due_days),
-        not_before=now + grace,
-    )
+    # While it is on hold, its time stands still.
+    since = request.held_at if request.status == Status.ON_HOLD and request.held_at is not None else now
+    not_before = since + grace
+    request.source, request.reason, request.created_at = source, reason.strip(), now
+    request.actor_label = by.label if by is not None else ""
+    request.due_at = since + timedelta(days=gate.config_of(locked.platform, CustomersConfig).privacy_due_days)
+    request.not_before = min(not_before, request.not_before) if is_notice else not_before
     request.full_clean()
-    request.save(force_insert=True)
+    request.save()
     return request
 
 
@@ -311,9 +314,7 @@ def _call_off(request: PrivacyRequest, why: str, by: Actor | None) -> PrivacyReq
     return _save(request, "status", "report")
 
 
-def _save(request: PrivacyRequest, *fields: str, **values: Any) -> PrivacyRequest:
-    for name, value in values.items():
-        setattr(request, name, value)
+def _save(request: PrivacyRequest, *fields: str) -> PrivacyRequest:
     request.save(update_fields=fields)
     return request
 

@@ -59,7 +59,8 @@ def permission_for(kind: str) -> str:
 def privacy_panel(customer: Customer, *, may_ask: bool) -> dict[str, Any]:
     """Return what the panel on a customer's page says: their requests, and the ways to note another."""
     rows = list(PrivacyRequest.objects.filter(customer=customer).order_by("-created_at")[:_SHOWN])
-    waiting = {row.kind for row in rows if row.is_pending}
+    # A notice for doing nothing keeps nobody from asking themselves.
+    waiting = {row.kind for row in rows if row.is_pending and row.source != Source.INACTIVITY}
     return {
         "privacy_requests": [{"row": row, "state": state_pill(row)} for row in rows],
         "privacy_ways": [_way(customer, kind) for kind in Kind if may_ask and kind not in waiting],
@@ -103,7 +104,8 @@ class ServiceForm(GuardedForm):
     actor: Actor  # the admin's, for each request
 
     def _post_clean(self) -> None:
-        super()._post_clean()
+        # What the database allows is for the service to say: a notice that waits is in the way of a row, and of nobody.
+        super(GuardedForm, self)._post_clean()
         if self.errors:
             return
         try:

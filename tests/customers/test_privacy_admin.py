@@ -118,6 +118,18 @@ def test_customer_page__ways__lead_to_a_request_that_is_filled_in(maelle: Custom
     assert page_of(made) in text_of(page)
 
 
+def test_customer_page__notice_for_doing_nothing__their_own_request_takes_it_over(maelle: Customer, ann: User) -> None:
+    notice = PrivacyRequestFactory(customer=maelle, source="inactivity")
+    client, address = logged_in(ann), reverse("admin:customers_customer_change", args=[maelle.pk])
+    ways = client.get(address).context["privacy_ways"]
+    assert [way["text"] for way in ways] == ["Request export", "Request erasure"]
+    answer = send(client, client.get(ways[1]["url"]), "privacyrequest_form", {"source": "post"}, "Save")
+    assert answer.status_code == 302, answer.context["adminform"].form.errors
+    made = PrivacyRequest.objects.get()
+    assert (made.pk, made.source, made.actor_label) == (notice.pk, "post", "ann")
+    assert [way["text"] for way in client.get(address).context["privacy_ways"]] == ["Request export"]
+
+
 @pytest.mark.parametrize(
     ("typed", "field"),
     [

@@ -102,6 +102,14 @@ def test_create__foreign_waiting_or_closed__refused_and_nothing_written(
         assert (answer.status_code, {found for _, found in errors_of(answer)}) == (status, {code})
 
 
+def test_create__notice_for_doing_nothing_waits__becomes_their_request(maelle: Customer, as_admin: APIClient) -> None:
+    notice = PrivacyRequestFactory(customer=maelle, source="inactivity")
+    body = {"kind": "erasure", "customer": str(maelle.pk), "source": "email", "reason": "Wrote to us."}
+    answer = as_admin.post(REQUESTS, body)
+    assert (answer.status_code, answer.json()["id"], answer.json()["source"]) == (201, str(notice.pk), "email")
+    assert errors_of(as_admin.post(REQUESTS, body)) == {(None, "pending")}
+
+
 def test_list__filters__narrow_and_the_soonest_due_is_first(maelle: Customer, as_admin: APIClient) -> None:
     late = PrivacyRequestFactory(customer=maelle, kind="export")
     held = PrivacyRequestFactory(customer=maelle)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -17,7 +18,8 @@ from modules.declarations import Provider
 from modules.models import TaskRun
 from modules.ports import Finding, Level
 from modules.tasks import enqueue
-from platforms.models import Platform
+from platforms.access import Actor
+from platforms.models import Platform, User
 from tests.customers.conftest import Untouched
 from tests.factories import CustomerFactory, PrivacyRequestFactory
 from tests.fixtures.module_fixtures import Install
@@ -215,6 +217,52 @@ def test_due__held_and_released_meanwhile__is_no_sign_of_them_and_erased(posted:
         work_off()
     assert PrivacyRequest.objects.get().status == "done"
     assert not Customer.objects.get().is_open
+
+
+@pytest.mark.parametrize("is_held", [False, True])
+@pytest.mark.parametrize(("grace", "waits"), [(7, 7), (30, 14)])
+def test_notice__they_ask_themselves__is_their_request_with_its_own_due_date(
+    grace: int, waits: int, is_held: bool, posted: Platform, ann: User
+) -> None:
+    customer = quiet(posted, LONG_AGO)
+    retention.give_notice(posted)
+    keep_for(posted, 6, erase_grace_days=grace)
+    noticed = PrivacyRequest.objects.get()
+    if is_held:
+        privacy.hold(request=noticed, reason="A lawsuit.")
+    with time_machine.travel(NOW + timedelta(hours=1), tick=False):
+        asked = privacy.request_erasure(
+            customer=Customer.objects.get(pk=customer.pk), source="post", reason=" A letter. ", by=Actor(ann)
+        )
+        now = timezone.now()
+        released = privacy.release(request=asked)
+    assert (asked.pk, asked.status) == (noticed.pk, "on_hold" if is_held else "open")
+    assert (asked.source, asked.reason, asked.actor_label, asked.created_at) == ("post", "A letter.", "ann", now)
+    not_before = min(now + timedelta(days=waits), noticed.not_before + timedelta(hours=is_held))
+    assert (released.due_at, released.not_before) == (now + timedelta(days=30), not_before)
+    assert PrivacyRequest.objects.count() == 1
+
+
+@pytest.mark.parametrize("reason", ["x" * 501, "a\x1b"])
+def test_notice__they_ask_in_bad_words__refused_and_stays_a_notice(
+    reason: str, posted: Platform, untouched: Untouched
+) -> None:
+    customer = quiet(posted, LONG_AGO)
+    retention.give_notice(posted)
+    with untouched(), pytest.raises(ValidationError) as error:
+        privacy.request_erasure(customer=customer, source="post", reason=reason)
+    assert set(error.value.error_dict) == {"reason"}
+
+
+def test_due__asked_by_themselves_since__erased_whatever_they_did_and_the_platform_keeps(posted: Platform) -> None:
+    customer = quiet(posted, LONG_AGO)
+    retention.give_notice(posted)
+    services.update_customer(customer=customer, values={"locale": "de"})
+    keep_for(posted, 0)
+    privacy.request_erasure(customer=Customer.objects.get(pk=customer.pk), source="email")
+    with time_machine.travel(NOW + timedelta(days=8)):
+        work_off()
+    assert (PrivacyRequest.objects.get().status, Customer.objects.get().status) == ("done", "erased")
 
 
 def test_due__merged_in_the_moment_of_the_notice__called_off(posted: Platform) -> None:
