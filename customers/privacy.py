@@ -20,7 +20,7 @@ from customers import imports, retention
 from customers.definition import CustomersConfig
 from customers.models import Customer, CustomerEvent, PrivacyRequest
 from customers.services import lock_open
-from customers.timeline import record, tell
+from customers.timeline import asked, record, tell
 from modules import gate, personal_data, ports
 from modules.ports import Erased, Person
 from platforms.access import Actor
@@ -32,6 +32,7 @@ ERASED = "customers.erased"
 FETCHED_WITHIN = timedelta(days=7)
 
 Kind, Status, Source = PrivacyRequest.Kind, PrivacyRequest.Status, PrivacyRequest.Source
+CalledOff = PrivacyRequest.CalledOff
 
 
 # --- asking ---------------------------------------------------------------------------------------------------------
@@ -106,7 +107,7 @@ def cancel(*, request: PrivacyRequest, by: Actor | None = None) -> PrivacyReques
     _refuse_closed(locked)
     if locked.status == Status.ON_HOLD:
         raise Conflict("A legal hold is on this request: release it first.", code="on_hold")
-    return _call_off(locked, "called_off", by)
+    return _call_off(locked, CalledOff.BY_STAFF, by)
 
 
 # --- doing ----------------------------------------------------------------------------------------------------------
@@ -129,7 +130,7 @@ def execute(*, request: PrivacyRequest, by: Actor | None = None, is_early: bool 
         return locked
     _refuse_closed(locked)
     _refuse_other_kind(locked, Kind.ERASURE)
-    pending = PrivacyRequest.objects.pending().filter(customer__in=person)
+    pending = PrivacyRequest.objects.pending().filter(customer__in=person).select_related("customer")
     if pending.filter(status=Status.ON_HOLD).exists():
         raise Conflict("A legal hold keeps this person from being erased.", code="on_hold")
     if locked.is_in_grace and not is_early:
@@ -140,7 +141,7 @@ def execute(*, request: PrivacyRequest, by: Actor | None = None, is_early: bool 
     now = timezone.now()
     Customer.objects.filter(pk__in=[one.pk for one in person]).update(updated_at=now)
     for other in pending.exclude(pk=locked.pk):
-        _call_off(other, "erased", by)
+        _call_off(other, CalledOff.ERASED, by)
     for one in person:
         record(one, CustomerEvent.Kind.ERASED, by, request=str(locked.pk))
         tell(ERASED, one, by)
@@ -192,10 +193,10 @@ def erase_now(*, customer: Customer, reason: str = "", by: Actor | None = None) 
     Raises Conflict as `execute` and `request_erasure` do, ValidationError.
     """
     imports.lock_open_runs(customer.platform)
-    asked = PrivacyRequest.objects.pending().filter(customer=customer, kind=Kind.ERASURE)
-    request = asked.exclude(source=Source.INACTIVITY).first()
+    pending = PrivacyRequest.objects.pending().filter(customer=customer, kind=Kind.ERASURE)
     # A notice is taken over: somebody wants it now, whatever the customer did since.
-    request = request or _ask(customer, Kind.ERASURE, Source.OPERATOR, reason, by, timedelta())
+    waits = pending.exclude(source=Source.INACTIVITY).first()
+    request = waits or _ask(customer, Kind.ERASURE, Source.OPERATOR, reason, by, timedelta())
     return execute(request=request, by=by, is_early=True)
 
 
@@ -279,6 +280,7 @@ def _ask(
     request.not_before = min(not_before, request.not_before) if is_notice else not_before
     request.full_clean()
     request.save()
+    asked(request).save()
     return request
 
 
@@ -308,9 +310,11 @@ def _refuse_other_kind(request: PrivacyRequest, kind: PrivacyRequest.Kind) -> No
         raise Conflict(f"This is no {kind.label.lower()}.", code="other_kind")
 
 
-def _call_off(request: PrivacyRequest, why: str, by: Actor | None) -> PrivacyRequest:
+def _call_off(request: PrivacyRequest, why: PrivacyRequest.CalledOff, by: Actor | None) -> PrivacyRequest:
     request.status = Status.CANCELLED
-    request.report = {"why": why, "by": by.label if by is not None else ""}
+    request.report = {"why": why.value, "by": by.label if by is not None else ""}
+    said = {"request": str(request.pk), "wanted": request.kind, "why": why.value}
+    record(request.customer, CustomerEvent.Kind.CALLED_OFF, by, **said)
     return _save(request, "status", "report")
 
 

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from customers.definition import CustomersConfig
 from customers.models import Customer, CustomerEvent, CustomerQuerySet, PrivacyRequest
+from customers.timeline import asked
 from modules import gate, ports
 from modules.ports import Recipient
 from platforms.models import Platform
@@ -31,25 +32,26 @@ def inactive_since(platform: Platform, moment: datetime) -> CustomerQuerySet:
     did = CustomerEvent.objects.filter(customer=OuterRef("pk"), at__gte=moment).exclude(
         kind__in=CustomerEvent.OF_PRIVACY
     )
-    asked = PrivacyRequest.objects.filter(
+    wanted = PrivacyRequest.objects.filter(
         Q(created_at__gte=moment) | Q(status__in=PrivacyRequest.PENDING), customer=OuterRef("pk")
     )
     known = Customer.objects.open().filter(platform=platform, created_at__lt=moment)
-    return known.filter(~Exists(did), ~Exists(asked)).order_by("created_at", "pk")
+    return known.filter(~Exists(did), ~Exists(wanted)).order_by("created_at", "pk")
 
 
-def why_not(request: PrivacyRequest, person: Iterable[Customer]) -> str | None:
+def why_not(request: PrivacyRequest, person: Iterable[Customer]) -> PrivacyRequest.CalledOff | None:
     """Return why a person is not erased for doing nothing, although they were told so; None where they are.
 
     Their platform has stopped to erase anybody for it, they were merged into another customer in the very moment of the
     notice, or one of their profiles did something since.
     """
     if not gate.config_of(request.platform, CustomersConfig).inactive_months:
-        return "retention_off"
+        return PrivacyRequest.CalledOff.RETENTION_OFF
     if not request.customer.is_open:
-        return "closed"
+        return PrivacyRequest.CalledOff.CLOSED
     did = CustomerEvent.objects.filter(customer__in=person, at__gt=request.created_at)
-    return "active_again" if did.exclude(kind__in=CustomerEvent.OF_PRIVACY).exists() else None
+    is_back = did.exclude(kind__in=CustomerEvent.OF_PRIVACY).exists()
+    return PrivacyRequest.CalledOff.ACTIVE_AGAIN if is_back else None
 
 
 def is_nobody_told(platform: Platform) -> bool:
@@ -91,6 +93,7 @@ def give_notice(platform: Platform) -> int:
     PrivacyRequest.objects.bulk_create(requests, batch_size=500, ignore_conflicts=True)
     made = set(PrivacyRequest.objects.filter(platform=platform, created_at=now).values_list("pk", flat=True))
     noted = [request for request in requests if request.pk in made]
+    CustomerEvent.objects.bulk_create([asked(request) for request in noted], batch_size=500)
     for request in noted:
         if (customer := request.customer).email:
             notify(

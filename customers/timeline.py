@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from customers.models import Customer, CustomerEvent
+from customers.models import Customer, CustomerEvent, PrivacyRequest
 from modules import events
 from platforms.access import Actor
 
@@ -37,6 +37,23 @@ def known_before(customer: Customer) -> list[Mapping[str, str]]:
     """Return by what a customer was known before, as `change` wrote it down."""
     lines = CustomerEvent.objects.filter(customer=customer, kind=CustomerEvent.Kind.UPDATED)
     return list(lines.filter(data__has_key="before").values_list("data__before", flat=True))
+
+
+def asked(request: PrivacyRequest) -> CustomerEvent:
+    """Return the line that says of a privacy request who wants what, how they asked and why. It is not saved yet."""
+    return CustomerEvent(
+        platform_id=request.platform_id,
+        customer=request.customer,
+        kind=CustomerEvent.Kind.ASKED,
+        at=request.created_at,
+        actor_label=request.actor_label,
+        data={
+            "request": str(request.pk),
+            "wanted": str(request.kind),
+            "source": str(request.source),
+            "reason": request.reason,
+        },
+    )
 
 
 def tell(name: str, customer: Customer, by: Actor | None, data: Mapping[str, Any] | None = None) -> None:

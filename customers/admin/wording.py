@@ -24,14 +24,6 @@ _MOVES = {
     "consents": ("line added to the consents", "lines added to the consents"),
 }
 
-# Why a request was called off where nobody pressed the button.
-_WHY_NOT = {
-    "erased": "The person was erased by another request.",
-    "retention_off": "The platform does not erase for inactivity any more.",
-    "closed": "The customer was merged into another meanwhile.",
-    "active_again": "They did something since the notice.",
-}
-
 
 def field_name(name: str) -> str:
     """Return what a customer's field, or what hangs on one, is called."""
@@ -57,6 +49,8 @@ def told(event: CustomerEvent) -> SafeString:
         details = ", ".join(map(field_name, names))
     elif "purpose" in data:
         details = f"{data['purpose']} by {data['channel']}, {data['action']}"
+    elif "wanted" in data:
+        details = ": ".join(filter(None, _of_request(data)))
     else:
         details = data.get("reason", "")
     return format_html("{}: {}", said, details) if details else said
@@ -64,8 +58,21 @@ def told(event: CustomerEvent) -> SafeString:
 
 def called_off(request: PrivacyRequest) -> str:
     """Return why a request was called off, and by whom, as far as it was somebody."""
-    said, by = _WHY_NOT.get(request.report.get("why", ""), ""), request.report.get("by", "")
-    return " ".join(filter(None, [said, f"By {by}." if by else ""]))
+    off = request.called_off or {"why": "", "by": ""}
+    return " ".join(filter(None, [_why_off(off["why"]), f"By {off['by']}." if off["by"] else ""]))
+
+
+def _of_request(data: Mapping[str, str]) -> tuple[str, str]:
+    """Return what was wanted, and how and why it was asked for, or why it was called off."""
+    wanted = PrivacyRequest.Kind(data["wanted"]).label.lower()
+    if "source" in data:
+        return f"{wanted} ({PrivacyRequest.Source(data['source']).label})", data["reason"]
+    return wanted, _why_off(data["why"])
+
+
+def _why_off(why: str) -> str:
+    """Return why a request was called off; nothing where somebody did it, who is named beside."""
+    return PrivacyRequest.CalledOff(why).label if why not in ("", PrivacyRequest.CalledOff.BY_STAFF) else ""
 
 
 def named(one: Customer, other: Customer) -> tuple[str, str]:

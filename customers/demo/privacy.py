@@ -5,11 +5,12 @@ otherwise. The grace ends a day before it is due, so that the demo's worker eras
 """
 
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from customers.models import Customer, PrivacyRequest
+from customers.models import Customer, CustomerEvent, PrivacyRequest
+from customers.timeline import asked
 from modules import gate
 from platforms.demo import Story
 from platforms.models import Platform
@@ -60,3 +61,17 @@ def load(story: Story) -> None:
         )
     ]
     PrivacyRequest.objects.bulk_create(requests)
+    CustomerEvent.objects.bulk_create(
+        [*map(asked, requests), *(_held(request, at) for request in requests if (at := request.held_at) is not None)]
+    )
+
+
+def _held(request: PrivacyRequest, at: datetime) -> CustomerEvent:
+    return CustomerEvent(
+        platform_id=request.platform_id,
+        customer=request.customer,
+        kind=CustomerEvent.Kind.HELD,
+        at=at,
+        actor_label=request.held_by_label,
+        data={"request": str(request.pk), "reason": request.hold_reason},
+    )

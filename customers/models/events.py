@@ -24,12 +24,20 @@ class CustomerEvent(OfCustomer):
         MERGED = "merged", "Merged"
         UNMERGED = "unmerged", "Merge undone"
         EXPORTED = "exported", "Data exported"
+        ASKED = "asked", "Privacy request"
         HELD = "held", "Legal hold"
         RELEASED = "released", "Legal hold released"
+        CALLED_OFF = "called_off", "Privacy request called off"
         ERASED = "erased", "Erased"
 
     # What is done with their data, and says nothing of whether they still do something.
-    OF_PRIVACY: ClassVar[tuple[str, ...]] = (Kind.EXPORTED, Kind.HELD, Kind.RELEASED)
+    OF_PRIVACY: ClassVar[tuple[str, ...]] = (
+        Kind.EXPORTED,
+        Kind.ASKED,
+        Kind.HELD,
+        Kind.RELEASED,
+        Kind.CALLED_OFF,
+    )
 
     customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="events", db_index=False)
     kind = models.CharField(max_length=10, choices=Kind.choices)

@@ -32,8 +32,8 @@ class PrivacyRequest(OfCustomer):
     """Somebody wants to have their data, or to be forgotten: by when, whether it may be done, and what was done.
 
     An erasure is not done before its grace is over, until which it can be called off, nor while it is on hold. `report`
-    says by module what was exported or erased, in numbers. Once its customer is erased, the request says nothing of
-    them: reasons are blanked.
+    says by module what was exported or erased, in numbers; of one that was called off why, and by whom. Once its
+    customer is erased, the request says nothing of them: reasons are blanked.
     """
 
     class Kind(models.TextChoices):
@@ -54,6 +54,13 @@ class PrivacyRequest(OfCustomer):
         AUTHORITY = "authority", "Authority"
         OPERATOR = "operator", "Operator"
         INACTIVITY = "inactivity", "Inactivity"
+
+    class CalledOff(models.TextChoices):
+        BY_STAFF = "called_off", "Somebody called it off."
+        ERASED = "erased", "The person was erased by another request."
+        RETENTION_OFF = "retention_off", "The platform does not erase for inactivity any more."
+        CLOSED = "closed", "The customer was merged into another meanwhile."
+        ACTIVE_AGAIN = "active_again", "They did something since the notice."
 
     PENDING = (Status.OPEN, Status.ON_HOLD)
 
@@ -110,6 +117,14 @@ class PrivacyRequest(OfCustomer):
     def is_pending(self) -> bool:
         """Whether it is still to be done, on hold or not."""
         return self.status in self.PENDING
+
+    @property
+    def called_off(self) -> dict[str, str] | None:
+        """Why it was called off, in a word and in a sentence, and by whom, if it was somebody; None: it was not."""
+        if self.status != self.Status.CANCELLED:
+            return None
+        why = self.CalledOff(self.report["why"])
+        return {"why": why.value, "detail": why.label, "by": self.report["by"]}
 
     @property
     def is_overdue(self) -> bool:

@@ -107,5 +107,7 @@ def test_demo__privacy__one_due_in_six_days_one_on_hold_and_no_worker_erases_eit
     for request in (due, held):
         request.clean_fields()
         assert request.customer.is_open
+    kinds = [list(one.customer.events.order_by("-at").values_list("kind", flat=True)[:2]) for one in (due, held)]
+    assert (kinds[0][0], kinds[1]) == ("asked", ["held", "asked"])
     assert not PrivacyRequest.objects.ripe().exists()
     assert not PrivacyRequest.objects.overdue().exists()

@@ -31,7 +31,7 @@ def test_erase_person__by_mailbox__at_once_and_with_a_report(maelle: Customer, i
     if not is_on:
         module_services.disable(platform=maelle.platform, module="customers", origin=origin())
     said = run("erase_person", "--email", "MAELLE@example.com")
-    assert said.splitlines()[0] == "customers  2 deleted, 3 anonymised"
+    assert said.splitlines()[0] == "customers  2 deleted, 4 anonymised"
     request = PrivacyRequest.objects.get()
     assert (request.source, request.status, Customer.objects.get().status) == ("operator", "done", "erased")
     assert str(maelle.pk) in said

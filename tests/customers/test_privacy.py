@@ -131,16 +131,35 @@ def test_hold__erasure__stands_still_until_released(maelle: Customer, ann: User)
     assert Customer.objects.get().is_open
 
 
-def test_hold_and_release__stand_in_the_timeline_with_who_and_why(maelle: Customer, ann: User, vic: User) -> None:
-    made = privacy.hold(request=erasure(maelle), reason=" A lawsuit. ", by=Actor(ann))
-    privacy.release(request=made, by=Actor(vic))
+def test_timeline__of_a_request__has_each_step_with_who_and_why(maelle: Customer, ann: User, vic: User) -> None:
+    privacy.cancel(request=export(maelle), by=Actor(vic))
+    made = erasure(maelle, reason=" Wants it. ", source="post", by=Actor(vic))
+    for reason in (" A lawsuit. ", "Another one."):
+        privacy.hold(request=made, reason=reason, by=Actor(ann))
+        privacy.release(request=made, by=Actor(vic))
     lines = maelle.events.exclude(kind="created").order_by("at").values_list("kind", "actor_label", "data")
+    had = PrivacyRequest.objects.get(kind="export")
+    cancelled, request = {"request": str(had.pk), "wanted": "export"}, {"request": str(made.pk)}
     assert list(lines) == [
-        ("held", "ann", {"request": str(made.pk), "reason": "A lawsuit."}),
-        ("released", "vic", {"request": str(made.pk)}),
+        ("asked", "", {**cancelled, "source": "email", "reason": ""}),
+        ("called_off", "vic", {**cancelled, "why": "called_off"}),
+        ("asked", "vic", {**request, "wanted": "erasure", "source": "post", "reason": "Wants it."}),
+        ("held", "ann", {**request, "reason": "A lawsuit."}),
+        ("released", "vic", request),
+        ("held", "ann", {**request, "reason": "Another one."}),
+        ("released", "vic", request),
     ]
     privacy.execute(request=made, is_early=True)
-    assert "lawsuit" not in str(list(lines.all()))
+    for reason in ("lawsuit", "Another", "Wants it"):
+        assert reason not in str(list(lines.all()))
+
+
+def test_timeline__called_off_by_another_erasure__says_so(maelle: Customer, ann: User) -> None:
+    waits = export(maelle)
+    privacy.execute(request=erasure(maelle), is_early=True, by=Actor(ann))
+    line = maelle.events.get(kind="called_off")
+    said = {"request": str(waits.pk), "wanted": "export", "why": "erased"}
+    assert (line.actor_label, line.data) == ("ann", said)
 
 
 def test_hold_release_cancel__so_already__nothing_written(maelle: Customer, untouched: Untouched) -> None:

@@ -178,7 +178,7 @@ def test_page__erasure_that_waits__shows_what_it_would_come_to(maelle: Customer,
     NoteFactory(customer=maelle)
     row = PrivacyRequestFactory(customer=maelle, reason="Wrote to us.")
     page = logged_in(ann).get(page_of(row))
-    assert page.context["lines"] == [{"module": "Customers", "deleted": 2, "anonymised": 3, "kept": {}}]
+    assert page.context["lines"] == [{"module": "Customers", "deleted": 2, "anonymised": 4, "kept": {}}]
     assert set(page.context["buttons"]) == {"hold", "cancel"}
     assert "It can be called off until" in text_of(page)
     assert "Wrote to us." in text_of(page)
@@ -200,6 +200,21 @@ def test_buttons__hold_release_cancel__do_as_they_say(maelle: Customer, ann: Use
     assert page.context["buttons"] == {}
     assert "<dt>Called off</dt><dd>By ann.</dd>" in text_of(page)
     assert "<dt>Due</dt>" not in text_of(page)
+
+
+def test_customer_page__timeline__says_what_was_asked_and_called_off(maelle: Customer, ann: User) -> None:
+    made = PrivacyRequestFactory(customer=maelle, reason="Wrote <twice>.")
+    privacy.cancel(request=made)
+    client, address = logged_in(ann), reverse("admin:customers_customer_change", args=[maelle.pk])
+    page = text_of(client.get(address))
+    assert "Privacy request: erasure (E-mail): Wrote &lt;twice&gt;.</p>" in page
+    assert "Privacy request called off: erasure</p>" in page
+    PrivacyRequestFactory(customer=maelle, kind="export", source="post")
+    privacy.erase_now(customer=maelle)
+    page = text_of(client.get(address))
+    assert "Privacy request called off: export: The person was erased by another request.</p>" in page
+    assert "Privacy request</p>" in page
+    assert "twice" not in page
 
 
 def test_page__called_off_by_another_erasure__says_why(maelle: Customer, ann: User) -> None:

@@ -153,7 +153,21 @@ def test_actions__hold_release_cancel__do_as_they_say(maelle: Customer, as_admin
     assert maelle.events.get(kind="released").actor_label == "ann"
     assert as_admin.get(url(row)).json() == released
     assert as_admin.post(url(row, "cancel")).json()["status"] == "cancelled"
-    assert PrivacyRequest.objects.get().report == {"why": "called_off", "by": "ann"}
+    assert as_admin.get(url(row, "report")).json() == {
+        "status": "cancelled",
+        "modules": {},
+        "called_off": {"why": "called_off", "detail": "Somebody called it off.", "by": "ann"},
+    }
+
+
+def test_report__called_off_by_itself__says_why(maelle: Customer, as_admin: APIClient) -> None:
+    row = PrivacyRequestFactory(customer=maelle, kind="export")
+    privacy.erase_now(customer=maelle)
+    assert as_admin.get(url(row, "report")).json()["called_off"] == {
+        "why": "erased",
+        "detail": "The person was erased by another request.",
+        "by": "",
+    }
 
 
 @pytest.mark.parametrize(
@@ -189,7 +203,8 @@ def test_execute__grace_over__erases_and_reports(maelle: Customer, as_admin: API
     before = as_admin.get(url(row, "report")).json()
     assert before == {
         "status": "open",
-        "modules": {"customers": {"deleted": 2, "anonymised": 3, "kept": {}}},
+        "modules": {"customers": {"deleted": 2, "anonymised": 4, "kept": {}}},
+        "called_off": None,
     }
     PrivacyRequest.objects.filter(pk=row.pk).update(not_before=timezone.now())
     with untouched():

@@ -83,6 +83,9 @@ def test_notice__inactive_for_so_long__told_once_and_stands_in_the_queue(posted:
     request = PrivacyRequest.objects.get()
     assert (request.customer, request.kind, request.status) == (customer, "erasure", "open")
     assert (request.not_before, request.due_at) == (NOW + timedelta(days=14), NOW + timedelta(days=44))
+    line = customer.events.latest("at")
+    said = {"request": str(request.pk), "wanted": "erasure", "source": "inactivity", "reason": ""}
+    assert (line.kind, line.at, line.actor_label, line.data) == ("asked", NOW, "", said)
     [message] = told
     assert (message["topic"], message["key"]) == ("customers.retention_notice", f"retention {request.pk}")
     assert message["context"] == {"erased_on": "2026-09-14"}
@@ -153,7 +156,7 @@ def test_notice__very_many__so_many_a_night_in_as_many_queries(
         quiet(posted, LONG_AGO - timedelta(days=day))
     quiet(Platform.objects.get(code="tidewater"), LONG_AGO)
     monkeypatch.setattr(retention, "MOST_A_NIGHT", 5)
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         assert retention.give_notice(posted) == 5
     assert retention.give_notice(posted) == 2
     assert retention.give_notice(posted) == 0
@@ -193,6 +196,7 @@ def test_due__back_again__called_off(posted: Platform) -> None:
         work_off()
     request = PrivacyRequest.objects.get()
     assert (request.status, request.report["why"]) == ("cancelled", "active_again")
+    assert customer.events.latest("at").data["why"] == "active_again"
     assert Customer.objects.get().is_open
     assert TaskRun.objects.get(task="customers.erase").state == "done"
 
@@ -241,6 +245,8 @@ def test_notice__they_ask_themselves__is_their_request_with_its_own_due_date(
     not_before = min(now + timedelta(days=waits), noticed.not_before + timedelta(hours=is_held))
     assert (released.due_at, released.not_before) == (now + timedelta(days=30), not_before)
     assert PrivacyRequest.objects.count() == 1
+    asked_for = customer.events.filter(kind="asked").order_by("at").values_list("data__source", flat=True)
+    assert list(asked_for) == ["inactivity", "post"]
 
 
 @pytest.mark.parametrize("reason", ["x" * 501, "a\x1b"])

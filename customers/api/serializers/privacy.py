@@ -123,6 +123,22 @@ class HoldSerializer(StrictSerializerMixin, serializers.Serializer):
     reason = StrictCharField(max_length=MAX_REASON)
 
 
+@extend_schema_field(_one_of(PrivacyRequest.CalledOff.choices))
+class CalledOffField(serializers.ChoiceField):
+    """Why a request was called off."""
+
+    def __init__(self) -> None:
+        super().__init__(choices=PrivacyRequest.CalledOff.choices, read_only=True)
+
+
+class CalledOffSerializer(serializers.Serializer):
+    """Why a request was called off, in a word for programs and a sentence for people, and by whom."""
+
+    why = CalledOffField()
+    detail = serializers.CharField()
+    by = serializers.CharField(help_text="Empty where nobody called it off, but it was by itself.")
+
+
 class ReportSerializer(serializers.Serializer):
     """What was done, or would be."""
 
@@ -132,6 +148,7 @@ class ReportSerializer(serializers.Serializer):
         help_text="By module. Of an erasure: how many rows were deleted and anonymised, and what was kept and why; "
         "as it would be, while it waits. Of an export: how many rows of each kind.",
     )
+    called_off = CalledOffSerializer(allow_null=True)
 
 
 class PersonalDataSerializer(serializers.Serializer):
