@@ -27,6 +27,14 @@ def privacy_requests(platform: Platform) -> Finding:
     return Finding(code="privacy", level=Level.OK)
 
 
+def erasures(platform: Platform) -> Finding:
+    """Return whether people whose grace is over are kept for an export that nobody fetches; a warning."""
+    if waiting := PrivacyRequest.objects.filter(platform=platform).behind_export().count():
+        detail = f"{waiting} erasures wait until an export is fetched or called off."
+        return Finding(code="erasure_behind_export", level=Level.WARNING, detail=detail)
+    return Finding(code="erasures", level=Level.OK)
+
+
 def notices(platform: Platform) -> Finding:
     """Return whether somebody sends the notices without which no inactive customer is erased."""
     if gate.config_of(platform, CustomersConfig).inactive_months and retention.is_nobody_told(platform):
@@ -51,7 +59,13 @@ def stuck_imports(platform: Platform) -> Finding:
 
 
 # Each subject says one thing of itself.
-_SUBJECTS: tuple[Callable[[Platform], Finding], ...] = (privacy_requests, notices, stuck_imports, confirmations)
+_SUBJECTS: tuple[Callable[[Platform], Finding], ...] = (
+    privacy_requests,
+    erasures,
+    notices,
+    stuck_imports,
+    confirmations,
+)
 
 
 def findings(platform: Platform) -> Sequence[Finding]:

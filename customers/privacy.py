@@ -1,8 +1,9 @@
 """What people ask about their own data: to have it, or to be forgotten. Over all modules that are installed, on or off.
 
 A person is a customer and everybody who was merged into them. An export is made when it is fetched, and kept nowhere.
-An erasure waits for its grace, until which it can be called off, and does not happen while it is on hold; then it is
-done whole or not at all, and what is left of the customer is a row that says nothing. Locks are taken in one order:
+An erasure waits for its grace, until which it can be called off, and for an export that the person waits for, and does
+not happen while it is on hold; then it is done whole or not at all, and what is left of the customer is a row that says
+nothing. Locks are taken in one order:
 imports that are open (for an erasure), customers by their keys, then the request.
 """
 
@@ -18,7 +19,7 @@ from django.utils import timezone
 
 from customers import imports, retention
 from customers.definition import CustomersConfig
-from customers.models import Customer, CustomerEvent, PrivacyRequest
+from customers.models import Customer, CustomerEvent, PrivacyRequest, PrivacyRequestQuerySet
 from customers.services import lock_open
 from customers.timeline import asked, record, tell
 from modules import gate, personal_data, ports
@@ -122,26 +123,33 @@ def preview(customer: Customer) -> dict[str, Erased]:
 def execute(*, request: PrivacyRequest, by: Actor | None = None, is_early: bool = False) -> PrivacyRequest:
     """Erase the person in every module, on or off; done already: nothing is written.
 
-    is_early: an operator does it before the grace is over. Who was given notice for doing nothing is not erased where
-    `retention.why_not` knows a reason: the request is called off. Raises Conflict (`on_hold`, `in_grace`, `closed`).
+    is_early: an operator does it before the grace is over, and calls off an export that they wait for. Who was given
+    notice for doing nothing is not erased where `retention.why_not` knows a reason: the request is called off. Raises
+    Conflict (`on_hold`, `in_grace`, `export_open`, `closed`).
     """
     person, locked = lock(request=request)
     if locked.status == Status.DONE and locked.kind == Kind.ERASURE:
         return locked
     _refuse_closed(locked)
     _refuse_other_kind(locked, Kind.ERASURE)
-    pending = PrivacyRequest.objects.pending().filter(customer__in=person).select_related("customer")
-    if pending.filter(status=Status.ON_HOLD).exists():
+    pending = list(PrivacyRequest.objects.pending().filter(customer__in=person).select_related("customer"))
+    if any(one.status == Status.ON_HOLD for one in pending):
         raise Conflict("A legal hold keeps this person from being erased.", code="on_hold")
     if locked.is_in_grace and not is_early:
         raise Conflict(f"It can be called off until {locked.not_before:%Y-%m-%d %H:%M} UTC.", code="in_grace")
     if locked.source == Source.INACTIVITY and (why_not := retention.why_not(locked, person)):
         return _call_off(locked, why_not, by)
+    if not is_early and any(one.kind == Kind.EXPORT for one in pending):
+        # It would be called off, and their copy lost.
+        raise Conflict(
+            "They wait for an export of their data: have it fetched first, or call it off.", code="export_open"
+        )
     erased = _totals(ports.erase_personal_data(locked.platform, _known_as(one)) for one in person)
     now = timezone.now()
     Customer.objects.filter(pk__in=[one.pk for one in person]).update(updated_at=now)
-    for other in pending.exclude(pk=locked.pk):
-        _call_off(other, CalledOff.ERASED, by)
+    for other in pending:
+        if other != locked:
+            _call_off(other, CalledOff.ERASED, by)
     for one in person:
         record(one, CustomerEvent.Kind.ERASED, by, request=str(locked.pk))
         tell(ERASED, one, by)
@@ -190,6 +198,7 @@ def counted(export: Mapping[str, Any]) -> dict[str, Any]:
 def erase_now(*, customer: Customer, reason: str = "", by: Actor | None = None) -> PrivacyRequest:
     """Erase a person at once, as an operator may: by the request that waits, or by one of their own.
 
+    An export that waits (`open_exports`) is called off.
     Raises Conflict as `execute` and `request_erasure` do, ValidationError.
     """
     imports.lock_open_runs(customer.platform)
@@ -213,6 +222,11 @@ def fetch_now(*, customer: Customer, reason: str = "", by: Actor | None = None) 
 def people_of(customer: Customer) -> list[Customer]:
     """Return the person: the customer they are now, then everybody who was merged into them."""
     return _in_order(customer, Customer.objects.filter(pk__in=_keys_of(customer)))
+
+
+def open_exports(customer: Customer) -> PrivacyRequestQuerySet:
+    """Return the exports that the person waits for: they are not erased before, or these are called off with it."""
+    return PrivacyRequest.objects.open_exports().filter(customer__in=_keys_of(customer)).order_by("created_at")
 
 
 def _keys_of(customer: Customer) -> set[Any]:

@@ -36,7 +36,7 @@ def import_customers(*, platform: Platform | None, run: str) -> None:
 
 @task("customers.erase", is_duty=True)
 def erase(*, platform: Platform, request: str) -> None:
-    """Erase whom the request is about. Raises Skip where it was called off or put on hold meanwhile."""
+    """Erase whom the request is about. Raises Skip where it was called off or has to wait after all."""
     found = PrivacyRequest.objects.select_related("customer__platform").filter(pk=request).first()
     if found is None:
         raise Skip("The request is gone.")
@@ -48,7 +48,7 @@ def erase(*, platform: Platform, request: str) -> None:
 
 @task("customers.erase_due", is_duty=True)
 def erase_due(*, platform: Platform | None) -> None:
-    """Have everybody erased whose grace is over, each by a task of their own, on every platform, active or not."""
+    """Have everybody erased whose time has come, each by a task of their own, on every platform, active or not."""
     hour = f"{timezone.now():%Y-%m-%dT%H}"
     ripe = PrivacyRequest.objects.ripe().select_related("platform").order_by("not_before", "pk")
     for request in ripe[:_AT_ONCE]:

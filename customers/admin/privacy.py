@@ -45,9 +45,11 @@ _SAID = {
 
 
 def state_pill(request: PrivacyRequest) -> SafeString:
-    """Return how a request stands as a pill."""
-    if request.is_overdue:
-        return pill("warn", "Overdue")
+    """Return how a request, one of `with_export`, stands as a pill."""
+    is_behind = request.kind == Kind.ERASURE and request.has_open_export  # type: ignore[attr-defined]
+    waits = "export first" if is_behind and request.status == Status.OPEN and not request.is_in_grace else ""
+    if request.is_overdue or waits:
+        return pill("warn", ", ".join(filter(None, ["overdue" if request.is_overdue else "", waits])).capitalize())
     return pill(_PILLS[Status(request.status)], request.get_status_display())
 
 
@@ -58,7 +60,7 @@ def permission_for(kind: str) -> str:
 
 def privacy_panel(customer: Customer, *, may_ask: bool) -> dict[str, Any]:
     """Return what the panel on a customer's page says: their requests, and the ways to note another."""
-    rows = list(PrivacyRequest.objects.filter(customer=customer).order_by("-created_at")[:_SHOWN])
+    rows = list(PrivacyRequest.objects.with_export().filter(customer=customer).order_by("-created_at")[:_SHOWN])
     # A notice for doing nothing keeps nobody from asking themselves.
     waiting = {row.kind for row in rows if row.is_pending and row.source != Source.INACTIVITY}
     return {
@@ -221,6 +223,10 @@ class PrivacyRequestAdmin(ModuleModelAdmin):
     autocomplete_fields = ("customer",)
     change_form_template = "admin/customers/privacyrequest/change_form.html"
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """Narrow as all do; each says whether its customer waits for an export."""
+        return cast(PrivacyRequestQuerySet, super().get_queryset(request)).with_export()
+
     # --- the queue -------------------------------------------------------------------------------------------------
 
     @admin.display(description="request", ordering="created_at")
@@ -319,10 +325,11 @@ class PrivacyRequestAdmin(ModuleModelAdmin):
     def _facts(self, request: HttpRequest, row: PrivacyRequest) -> dict[str, Any]:
         is_erasure, is_open = row.kind == Kind.ERASURE, row.status == Status.OPEN
         lines = _lines(row)
+        exports = list(privacy.open_exports(row.customer)) if is_erasure and row.is_pending else []
         offered = {
             "_hold": is_erasure and is_open,
             "_release": row.status == Status.ON_HOLD,
-            "_execute": is_erasure and is_open and not row.is_in_grace,
+            "_execute": is_erasure and is_open and not row.is_in_grace and not exports,
             "_download": not is_erasure and row.status != Status.CANCELLED,
             "_cancel": is_open,
         }
@@ -331,6 +338,7 @@ class PrivacyRequestAdmin(ModuleModelAdmin):
             "state": state_pill(row),
             "lines": lines,
             "kept": [said for line in lines for said in line.get("kept", {}).items()],
+            "exports": exports,
             "is_in_grace": is_open and row.is_in_grace,
             "called_off": wording.called_off(row) if row.status == Status.CANCELLED else "",
             "buttons": {

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from customers.models.people import MAX_LABEL, Customer, OfCustomer
@@ -21,19 +21,39 @@ class PrivacyRequestQuerySet(models.QuerySet["PrivacyRequest"]):
         """Return those that should have been done by now. While one is on hold, its time stands still."""
         return self.filter(status=PrivacyRequest.Status.OPEN, due_at__lt=at or timezone.now())
 
+    def open_exports(self) -> "PrivacyRequestQuerySet":
+        """Return the exports that nobody has fetched yet."""
+        return self.filter(kind=PrivacyRequest.Kind.EXPORT, status=PrivacyRequest.Status.OPEN)
+
+    def with_export(self) -> "PrivacyRequestQuerySet":
+        """Have each say whether its customer waits for an export, as `has_open_export`."""
+        return self.annotate(has_open_export=_export_of_customer())
+
     def ripe(self) -> "PrivacyRequestQuerySet":
-        """Return the erasures whose grace is over."""
+        """Return the erasures whose grace is over, and which wait for no export."""
+        return self._out_of_grace().filter(~_export_of_customer())
+
+    def behind_export(self) -> "PrivacyRequestQuerySet":
+        """Return the erasures whose grace is over, and which wait until an export is fetched or called off."""
+        return self._out_of_grace().filter(_export_of_customer())
+
+    def _out_of_grace(self) -> "PrivacyRequestQuerySet":
         return self.filter(
             kind=PrivacyRequest.Kind.ERASURE, status=PrivacyRequest.Status.OPEN, not_before__lte=timezone.now()
         )
 
 
+def _export_of_customer() -> Exists:
+    return Exists(PrivacyRequest.objects.open_exports().filter(customer=OuterRef("customer")))
+
+
 class PrivacyRequest(OfCustomer):
     """Somebody wants to have their data, or to be forgotten: by when, whether it may be done, and what was done.
 
-    An erasure is not done before its grace is over, until which it can be called off, nor while it is on hold. `report`
-    says by module what was exported or erased, in numbers; of one that was called off why, and by whom. Once its
-    customer is erased, the request says nothing of them: reasons are blanked.
+    An erasure is not done before its grace is over, until which it can be called off, nor while it is on hold, nor
+    before an export that its customer waits for was fetched. `report` says by module what was exported or erased, in
+    numbers; of one that was called off why, and by whom. Once its customer is erased, the request says nothing of them:
+    reasons are blanked.
     """
 
     class Kind(models.TextChoices):

@@ -43,6 +43,17 @@ def test_erase_person__dry_run__says_and_writes_nothing(maelle: Customer, untouc
     assert said == "customers  1 deleted, 2 anonymised\nDry run: nothing was erased.\n"
 
 
+def test_erase_person__export_waits__is_called_off_and_said(maelle: Customer, untouched: Untouched) -> None:
+    waits = PrivacyRequestFactory(customer=maelle, kind="export")
+    with untouched():
+        said = run("erase_person", "--customer", str(maelle.pk), "--dry-run")
+    assert f"would be called off, as nobody has fetched it: export {waits.pk}\n" in said
+    said = run("erase_person", "--customer", str(maelle.pk))
+    assert f"called off, as nobody has fetched it: export {waits.pk}\n" in said
+    waits.refresh_from_db()
+    assert (waits.status, Customer.objects.get().status) == ("cancelled", "erased")
+
+
 def test_erase_person__merged__is_whom_they_are_now_and_by_the_request_that_waits(maelle: Customer, ann: User) -> None:
     old = CustomerFactory(platform=maelle.platform, email="old@example.com")
     Customer.objects.filter(pk=old.pk).update(status="merged", merged_into=maelle)

@@ -321,8 +321,35 @@ def test_execute__queries__grow_with_profiles_and_not_with_what_they_hold(
     made = PrivacyRequest.objects.select_related("customer__platform").get(pk=erasure(maelle).pk)
     privacy.preview(made.customer)
     ContentType.objects.get_for_models(*apps.get_models())  # a process looks each up once
-    with django_assert_num_queries(52):
+    with django_assert_num_queries(51):
         privacy.execute(request=made, is_early=True)
+
+
+def test_execute__export_that_waits__is_fetched_or_called_off_first(maelle: Customer, untouched: Untouched) -> None:
+    made = erasure(maelle)
+    fetched = export(maelle)
+    with later(8), untouched(), refused("export_open"):
+        privacy.execute(request=made)
+    privacy.fetch(request=fetched)
+    called_off = export(maelle)
+    with later(8):
+        with untouched(), refused("export_open"):
+            privacy.execute(request=made)
+        privacy.cancel(request=called_off)
+        assert privacy.execute(request=made).status == "done"
+    fetched.refresh_from_db()
+    assert fetched.status == "done"
+
+
+def test_execute__export_of_another_profile_waits__refused(
+    maelle: Customer, old: Customer, untouched: Untouched
+) -> None:
+    Customer.objects.filter(pk=old.pk).update(status="active", merged_into=None)
+    export(Customer.objects.get(pk=old.pk))
+    Customer.objects.filter(pk=old.pk).update(status="merged", merged_into=maelle)
+    made = erasure(maelle)
+    with later(8), untouched(), refused("export_open"):
+        privacy.execute(request=made)
 
 
 # --- exporting -------------------------------------------------------------------------------------------------------
@@ -392,6 +419,28 @@ def test_erase_due__grace_over__erases_on_every_platform(state: str, maelle: Cus
         work_off()
         work_off()
     assert (Customer.objects.get().status, runs()) == ("erased", [("done", "")])
+
+
+def test_erase_due__export_waits__tried_once_it_was_fetched(maelle: Customer) -> None:
+    erasure(maelle)
+    waits = export(maelle)
+    with later(7.01):
+        work_off()
+        assert (Customer.objects.get().is_open, runs()) == (True, [])
+        privacy.fetch(request=waits)
+        work_off()
+    assert (Customer.objects.get().status, runs()) == ("erased", [("done", "")])
+
+
+def test_erase_due__export_asked_for_after_it_was_enqueued__skipped(maelle: Customer) -> None:
+    erasure(maelle)
+    with later(8):
+        tasks.erase_due.function(platform=None)
+        export(maelle)
+        worker.sweep()
+    assert Customer.objects.get().is_open
+    said = "They wait for an export of their data: have it fetched first, or call it off."
+    assert runs() == [("skipped", said)]
 
 
 def test_erase_due__held_after_it_was_enqueued__skipped(maelle: Customer) -> None:

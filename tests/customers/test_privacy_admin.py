@@ -257,6 +257,27 @@ def test_execute__grace_still_on__no_button_and_refused(maelle: Customer, ann: U
     assert "Choose what to do." in str(nothing.context["adminform"].form.errors)
 
 
+def test_execute__export_waits__page_and_queue_say_so_and_it_is_refused(
+    maelle: Customer, ann: User, untouched: Untouched
+) -> None:
+    row, waits = PrivacyRequestFactory(customer=maelle), PrivacyRequestFactory(customer=maelle, kind="export")
+    client = logged_in(ann)
+    assert '<span class="pill pill--core">Open</span>' in text_of(client.get(LIST))
+    for days, pill in ((8, "Export first"), (31, "Overdue, export first")):
+        with later(days):
+            client.force_login(ann)
+            page = client.get(page_of(row))
+            assert set(page.context["buttons"]) == {"hold", "cancel"}
+            assert f'<a href="{page_of(waits)}">' in text_of(page)
+            customer = client.get(reverse("admin:customers_customer_change", args=[maelle.pk]))
+            for shown in (page, client.get(LIST), customer):
+                assert f'<span class="pill pill--warn">{pill}</span>' in text_of(shown)
+            digest = page.context["adminform"].form.initial["row_as_shown"]
+            with untouched():
+                answer = client.post(page_of(row), {"row_as_shown": digest, "_execute": "1"})
+            assert "They wait for an export of their data" in str(answer.context["adminform"].form.errors)
+
+
 def test_buttons__somebody_was_faster__refused(maelle: Customer, ann: User, untouched: Untouched) -> None:
     row, client = PrivacyRequestFactory(customer=maelle), logged_in(ann)
     page = client.get(page_of(row))

@@ -218,6 +218,17 @@ def test_execute__grace_over__erases_and_reports(maelle: Customer, as_admin: API
     assert (answer.status_code, errors_of(answer)) == (409, {(None, "closed")})
 
 
+def test_execute__export_waits__409_and_nothing_written(
+    maelle: Customer, as_admin: APIClient, untouched: Untouched
+) -> None:
+    row = PrivacyRequestFactory(customer=maelle)
+    PrivacyRequestFactory(customer=maelle, kind="export")
+    PrivacyRequest.objects.filter(pk=row.pk).update(not_before=timezone.now())
+    with untouched():
+        answer = as_admin.post(url(row, "execute"))
+    assert (answer.status_code, errors_of(answer)) == (409, {(None, "export_open")})
+
+
 def test_download__export__is_an_attachment_and_written_down(maelle: Customer, as_admin: APIClient) -> None:
     row = PrivacyRequestFactory(customer=maelle, kind="export")
     answer = as_admin.post(url(row, "download"))

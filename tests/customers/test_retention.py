@@ -19,6 +19,7 @@ from modules.models import TaskRun
 from modules.ports import Finding, Level
 from modules.tasks import enqueue
 from platforms.access import Actor
+from platforms.conflicts import Conflict
 from platforms.models import Platform, User
 from tests.customers.conftest import Untouched
 from tests.factories import CustomerFactory, PrivacyRequestFactory
@@ -347,19 +348,46 @@ def test_health__requests__are_on_time_due_soon_or_overdue(shop: Platform) -> No
         assert said(shop)[0] == ("privacy", "ok")
 
 
+def test_health__erasure_behind_an_export__is_a_warning_and_overdue_where_nobody_sees_to_it(shop: Platform) -> None:
+    customer = CustomerFactory(platform=shop)
+    PrivacyRequestFactory(customer=customer)
+    waits = PrivacyRequestFactory(customer=customer, kind="export")
+    PrivacyRequestFactory(customer__platform=shop)
+    assert said(shop)[1] == ("erasures", "ok")
+    with time_machine.travel(NOW + timedelta(days=8)):
+        assert said(shop)[1] == ("erasure_behind_export", "warning")
+        assert health.erasures(shop).detail == "1 erasures wait until an export is fetched or called off."
+    with time_machine.travel(NOW + timedelta(days=31)):
+        assert said(shop)[:2] == [("privacy_overdue", "error"), ("erasure_behind_export", "warning")]
+        privacy.fetch(request=waits)
+        assert said(shop)[1] == ("erasures", "ok")
+
+
+def test_due__notice_called_off_by_the_platform__does_not_wait_for_an_export(posted: Platform) -> None:
+    customer = quiet(posted, LONG_AGO)
+    retention.give_notice(posted)
+    PrivacyRequestFactory(customer=customer, kind="export")
+    notice = PrivacyRequest.objects.get(kind="erasure")
+    with time_machine.travel(NOW + timedelta(days=15)):
+        with pytest.raises(Conflict, match="They wait for an export"):
+            privacy.execute(request=notice)
+        keep_for(posted, 0)
+        assert privacy.execute(request=PrivacyRequest.objects.get(pk=notice.pk)).status == "cancelled"
+
+
 def test_health__nobody_sends_notices__is_a_warning_where_they_are_wanted(shop: Platform, posted: Platform) -> None:
-    assert said(posted)[1] == ("notices", "ok")
+    assert said(posted)[2] == ("notices", "ok")
     module_services.disable(platform=posted, module="post", origin=origin())
     without = Platform.objects.get(pk=posted.pk)
-    assert said(without)[1] == ("nobody_told", "warning")
-    assert said(keep_for(without, 0))[1] == ("notices", "ok")
+    assert said(without)[2] == ("nobody_told", "warning")
+    assert said(keep_for(without, 0))[2] == ("notices", "ok")
     assert timezone.now() == NOW
 
 
 def test_health__nobody_asks_to_confirm__is_a_warning_where_consents_have_to_be(
     shop: Platform, posted: Platform
 ) -> None:
-    assert said(posted)[3] == ("confirmations", "ok")
+    assert said(posted)[4] == ("confirmations", "ok")
     module_services.disable(platform=posted, module="post", origin=origin())
     without = Platform.objects.get(pk=posted.pk)
     [finding] = [one for one in ports.health(without)["customers"] if one.code == "nobody_asked"]
@@ -367,4 +395,4 @@ def test_health__nobody_asks_to_confirm__is_a_warning_where_consents_have_to_be(
         Level.WARNING,
         "No module sends the mails that ask to confirm a consent: no new one to e-mail counts.",
     )
-    assert said(keep_for(without, 0, double_opt_in=False))[3] == ("confirmations", "ok")
+    assert said(keep_for(without, 0, double_opt_in=False))[4] == ("confirmations", "ok")
