@@ -154,7 +154,10 @@ def execute(*, request: PrivacyRequest, by: Actor | None = None, is_early: bool 
         record(one, CustomerEvent.Kind.ERASED, by, request=str(locked.pk))
         tell(ERASED, one, by)
     locked.status, locked.done_at = Status.DONE, now
-    locked.report = {code: asdict(outcome) for code, outcome in erased.items()}
+    locked.report = {
+        "modules": {code: asdict(outcome) for code, outcome in erased.items()},
+        "erased": [str(one.pk) for one in person],
+    }
     return _save(locked, "status", "done_at", "report")
 
 
@@ -174,7 +177,7 @@ def fetch(*, request: PrivacyRequest, by: Actor | None = None) -> dict[str, Any]
         raise Conflict(f"It could be fetched for {FETCHED_WITHIN.days} days: ask for another.", code="expired")
     held = {str(one.pk): ports.personal_data(locked.platform, _known_as(one)) for one in person}
     if locked.done_at is None:
-        locked.status, locked.done_at, locked.report = Status.DONE, now, _counts(held.values())
+        locked.status, locked.done_at, locked.report = Status.DONE, now, {"modules": _counts(held.values())}
         _save(locked, "status", "done_at", "report")
     record(person[0], CustomerEvent.Kind.EXPORTED, by, request=str(locked.pk))
     return {

@@ -391,10 +391,10 @@ def _lines(row: PrivacyRequest) -> list[dict[str, Any]]:
     if row.status != Status.DONE:
         return []
     if row.kind == Kind.ERASURE:
-        return [_erased(code, one["deleted"], one["anonymised"], one["kept"]) for code, one in row.report.items()]
+        return [_erased(code, one["deleted"], one["anonymised"], one["kept"]) for code, one in row.outcome.items()]
     return [
         {"module": name_of(code), "rows": ", ".join(f"{count} {kind}" for kind, count in one["rows"].items())}
-        for code, one in row.report.items()
+        for code, one in row.outcome.items()
     ]
 
 

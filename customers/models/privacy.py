@@ -1,6 +1,7 @@
 """What people asked about their own data."""
 
 from datetime import datetime
+from typing import Any
 
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
@@ -52,8 +53,8 @@ class PrivacyRequest(OfCustomer):
 
     An erasure is not done before its grace is over, until which it can be called off, nor while it is on hold, nor
     before an export that its customer waits for was fetched. `report` says by module what was exported or erased, in
-    numbers; of one that was called off why, and by whom. Once its customer is erased, the request says nothing of them:
-    reasons are blanked.
+    numbers, and which customers were; of one that was called off why, and by whom. Once its customer is erased, the
+    request says nothing of them: reasons are blanked.
     """
 
     class Kind(models.TextChoices):
@@ -137,6 +138,16 @@ class PrivacyRequest(OfCustomer):
     def is_pending(self) -> bool:
         """Whether it is still to be done, on hold or not."""
         return self.status in self.PENDING
+
+    @property
+    def outcome(self) -> dict[str, Any]:
+        """What was exported or erased, by module; {} while it is not done."""
+        return self.report.get("modules", {})
+
+    @property
+    def erased(self) -> list[str]:
+        """The ids of the customers whom it erased: the person, and everybody who was merged into them."""
+        return self.report.get("erased", [])
 
     @property
     def called_off(self) -> dict[str, str] | None:

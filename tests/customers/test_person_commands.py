@@ -58,10 +58,11 @@ def test_erase_person__merged__is_whom_they_are_now_and_by_the_request_that_wait
     old = CustomerFactory(platform=maelle.platform, email="old@example.com")
     Customer.objects.filter(pk=old.pk).update(status="merged", merged_into=maelle)
     waits = PrivacyRequestFactory(customer=maelle, source="inactivity")
-    run("erase_person", "--email", "old@example.com", "--user", "ann")
+    said = run("erase_person", "--email", "old@example.com", "--user", "ann")
     waits.refresh_from_db()
     assert (waits.status, waits.source, waits.actor_label) == ("done", "operator", "ann")
     assert set(Customer.objects.values_list("status", flat=True)) == {"erased"}
+    assert f"Erased: customers {maelle.pk}, {old.pk} of kestrel" in said
     assert maelle.events.latest("at").actor_label == "ann"
 
 

@@ -136,8 +136,8 @@ def test_erasure__of_the_planted__leaves_the_ledger_and_nothing_else(
 def test_erasure__report__counts_and_says_nothing_of_them(planted: Planted) -> None:
     expected = privacy.preview(planted.customer)
     done = privacy.execute(request=ask(planted), is_early=True)
-    assert set(done.report) == {"customers", "subscriptions"}
-    assert done.report["subscriptions"] == {"deleted": 0, "anonymised": 1, "kept": {}}
-    assert done.report["customers"]["deleted"] == expected["customers"].deleted == 5
-    assert list(done.report["customers"]["kept"]) == ["consent records"]
+    assert set(done.outcome) == {"customers", "subscriptions"}
+    assert done.outcome["subscriptions"] == {"deleted": 0, "anonymised": 1, "kept": {}}
+    assert done.outcome["customers"]["deleted"] == expected["customers"].deleted == 5
+    assert list(done.outcome["customers"]["kept"]) == ["consent records"]
     assert MARK not in json.dumps(done.report)

@@ -242,6 +242,7 @@ def test_execute__a_person__leaves_a_row_that_says_nothing(maelle: Customer, old
         newest = left.events.latest("at")
         assert (newest.kind, newest.data, newest.actor_label) == ("erased", {"request": str(done.pk)}, "ann")
         assert set(left.events.exclude(pk=newest.pk).values_list("data__fields", flat=True)) <= {None}
+    assert done.erased == [str(maelle.pk), str(old.pk)]
     assert ConsentRecord.objects.get() == line
     assert (done.status, done.reason, PrivacyRequest.objects.get(pk=done.pk).reason) == ("done", "Wants it.", "")
     waits.refresh_from_db()
@@ -364,7 +365,8 @@ def test_fetch__first_time__is_done_and_written_down(maelle: Customer, ann: User
     [said] = part["modules"]["customers"]["customers"]
     assert (said["email"], said["first_name"]) == ("Maelle@Example.com", "Maëlle")
     made.refresh_from_db()
-    assert (made.status, made.report["customers"]["rows"]["notes"]) == ("done", 1)
+    assert (made.status, made.outcome["customers"]["rows"]["notes"]) == ("done", 1)
+    assert made.erased == []
     assert maelle.events.latest("at").kind == "exported"
     assert "Maelle" not in str(made.report)
 

@@ -58,6 +58,7 @@ def test_create__erasure__answered_as_it_is_kept(maelle: Customer, as_admin: API
         "held_by": "",
         "held_at": None,
         "done_at": None,
+        "erased": [],
     }
     assert as_admin.get(f"{REQUESTS}{made['id']}/").json() == made
 
@@ -157,6 +158,7 @@ def test_actions__hold_release_cancel__do_as_they_say(maelle: Customer, as_admin
         "status": "cancelled",
         "modules": {},
         "called_off": {"why": "called_off", "detail": "Somebody called it off.", "by": "ann"},
+        "erased": [],
     }
 
 
@@ -205,13 +207,17 @@ def test_execute__grace_over__erases_and_reports(maelle: Customer, as_admin: API
         "status": "open",
         "modules": {"customers": {"deleted": 2, "anonymised": 4, "kept": {}}},
         "called_off": None,
+        "erased": [],
     }
     PrivacyRequest.objects.filter(pk=row.pk).update(not_before=timezone.now())
     with untouched():
         assert as_admin.post(f"{url(row, 'execute')}?dry_run=true").json()["status"] == "done"
     assert as_admin.post(url(row, "execute")).json()["status"] == "done"
     assert Customer.objects.get().status == "erased"
-    assert as_admin.get(url(row, "report")).json() == {**before, "status": "done"}
+    erased = {"erased": [str(maelle.pk)]}
+    assert as_admin.get(url(row, "report")).json() == {**before, "status": "done", **erased}
+    [listed] = as_admin.get(REQUESTS, {"kind": "erasure", "status": "done"}).json()["results"]
+    assert listed["erased"] == erased["erased"]
     answer = as_admin.patch(
         f"/api/v1/admin/platforms/kestrel/customers/customers/{maelle.pk}/", {"first_name": "A"}, HTTP_IF_MATCH="*"
     )

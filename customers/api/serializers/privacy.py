@@ -63,6 +63,17 @@ class RequestStatusField(serializers.ChoiceField):
         super().__init__(choices=PrivacyRequest.Status.choices, read_only=True)
 
 
+class ErasedField(serializers.ListField):
+    """The ids of the customers whom an erasure erased: the person, and everybody who was merged into them."""
+
+    child = serializers.UUIDField()
+
+    def __init__(self) -> None:
+        super().__init__(
+            read_only=True, help_text="The customers whom it erased: the person, and who was merged into them."
+        )
+
+
 class PrivacyRequestSerializer(ByMixin, StrictModelSerializer):
     """Somebody wants to have their data, or to be forgotten. Why it is on hold, by whom and since when: while it is."""
 
@@ -72,6 +83,7 @@ class PrivacyRequestSerializer(ByMixin, StrictModelSerializer):
     status = RequestStatusField()
     reason = ReasonField()
     is_overdue = serializers.BooleanField(read_only=True)
+    erased = ErasedField()
 
     class Meta:
         model = PrivacyRequest
@@ -91,6 +103,7 @@ class PrivacyRequestSerializer(ByMixin, StrictModelSerializer):
             "held_by",
             "held_at",
             "done_at",
+            "erased",
         ]
         read_only_fields = ["created_at", "due_at", "not_before", "hold_reason", "held_at", "done_at"]
         extra_kwargs = {
@@ -148,6 +161,7 @@ class ReportSerializer(serializers.Serializer):
         help_text="By module. Of an erasure: how many rows were deleted and anonymised, and what was kept and why; "
         "as it would be, while it waits. Of an export: how many rows of each kind.",
     )
+    erased = ErasedField()
     called_off = CalledOffSerializer(allow_null=True)
 
 

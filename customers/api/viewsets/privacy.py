@@ -101,10 +101,11 @@ class PrivacyRequestViewSet(AdminResource):
     def report(self, request: Request, **address: str) -> Response:
         """What was done by module, or why not; of an erasure that waits, what it would come to as things stand."""
         row = self.find(**self.address)
-        modules = row.report if row.status == PrivacyRequest.Status.DONE else {}
+        modules = row.outcome
         if row.is_pending and row.kind == PrivacyRequest.Kind.ERASURE:
             modules = {code: asdict(outcome) for code, outcome in privacy.preview(row.customer).items()}
-        return Response(ReportSerializer({"status": row.status, "modules": modules, "called_off": row.called_off}).data)
+        said = {"status": row.status, "modules": modules, "erased": row.erased, "called_off": row.called_off}
+        return Response(ReportSerializer(said).data)
 
     def _act(self, act: Callable[[PrivacyRequest, Any], object], body: Any = EmptySerializer) -> Response:
         with self.writing():

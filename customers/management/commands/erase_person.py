@@ -36,9 +36,10 @@ class Command(PersonCommand):
             request = privacy.erase_now(customer=customer, reason=options["reason"].strip(), by=by)
         except Conflict as error:
             raise CommandError(str(error)) from error
-        self._say(request.report)
+        self._say(request.outcome)
         self._say_called_off("called off", exports)
-        self.stdout.write(f"Erased: customer {customer.pk} of {customer.platform.code}, request {request.pk}.")
+        erased = f"customer{'s' if len(request.erased) > 1 else ''} {', '.join(request.erased)}"
+        self.stdout.write(f"Erased: {erased} of {customer.platform.code}, request {request.pk}.")
 
     def _say_called_off(self, what: str, exports: Iterable[Any]) -> None:
         for key in exports:
