@@ -179,7 +179,20 @@ MAP = PersonalDataMap(
     scattered=(
         Scattered(
             name="rows of imports",
-            models=(ImportRun, ImportChunk, BrokenRow),
+            fields={
+                ImportRun: {
+                    **each(NOT_PERSONAL, "id", "platform", "status", "match", "error_policy", "format", "columns"),
+                    **each(NOT_PERSONAL, "total", "processed", "created", "updated", "unchanged", "failed"),
+                    **each(NOT_PERSONAL, "next_chunk", "next_line", "problem", "actor", "actor_label"),
+                    **each(NOT_PERSONAL, "created_at", "started_at", "finished_at", "heartbeat_at"),
+                    "file_name": BLANKED,
+                },
+                ImportChunk: {**each(NOT_PERSONAL, "id", "run", "number"), "rows": BLANKED},
+                BrokenRow: {
+                    **each(NOT_PERSONAL, "id", "run", "line", "is_taken"),
+                    **each(BLANKED, "values", "errors"),
+                },
+            },
             export=_in_imports,
             forget=_forget_in_imports,
         ),

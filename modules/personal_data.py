@@ -173,12 +173,13 @@ class Holding:
 class Scattered:
     """Rows in which people stand, and no column says who: only looking through them tells.
 
-    export returns what these rows say of a person, forget has them say nothing of them any more, and returns how many
-    did: the one finds what the other does. name: what people call the rows.
+    export returns what these rows say of a person, by column, forget has them say nothing of them any more, and returns
+    how many did: the one finds what the other does. name: what people call the rows. fields: by model the treatment of
+    every concrete field; what is BLANKED says nothing of the person any more, as forget sees to it.
     """
 
     name: str
-    models: tuple[type[Model], ...]
+    fields: Mapping[type[Model], Mapping[str, Treatment]]
     export: Callable[[Platform, Person], list[dict[str, Any]]]
     forget: Callable[[Platform, Person], int]
 

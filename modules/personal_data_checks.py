@@ -4,7 +4,7 @@ E014 a table or a column that is in no map, or in one that has none such, E015 a
 exported, or that could not be treated so, E016 a map that the module does not provide for both ports.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from django.apps import AppConfig, apps
@@ -15,9 +15,10 @@ from django.utils.module_loading import import_string
 
 from modules import ports
 from modules.definition import ModuleDefinition
-from modules.personal_data import Erasure, Holding, PersonalDataMap, blank_of, map_of
+from modules.personal_data import Erasure, Holding, PersonalDataMap, Scattered, Treatment, blank_of, map_of
 from modules.registry import registry
 
+_NEVER_EXPORTED = "is erased and never exported"
 _PORTS = (ports.PERSONAL_DATA_EXPORT.name, ports.PERSONAL_DATA_ERASE.name)
 
 
@@ -36,13 +37,15 @@ def check_map(definition: ModuleDefinition, models: Sequence[type[Model]]) -> It
     yield from check_tables(definition.code, found, models)
     for holding in found.holdings:
         yield from check_holding(definition.code, holding)
+    for one in found.scattered:
+        yield from check_scattered(definition.code, one)
     yield from _providers_of(definition, found)
 
 
 def check_tables(code: str, found: PersonalDataMap, models: Sequence[type[Model]]) -> Iterator[CheckMessage]:
     """Yield the tables that the map leaves out, names twice, or has of others."""
     said = [*(holding.model for holding in found.holdings), *found.without]
-    said += [model for one in found.scattered for model in one.models]
+    said += [model for one in found.scattered for model in one.fields]
     for model in models:
         if model not in said:
             yield Error(
@@ -64,21 +67,12 @@ def check_tables(code: str, found: PersonalDataMap, models: Sequence[type[Model]
 
 def check_holding(code: str, holding: Holding) -> Iterator[CheckMessage]:
     """Yield the columns of a table that nobody thought of, and those that are treated as they cannot be."""
-    label = holding.model._meta.label
+    yield from _columns_of(code, holding.model, holding.fields)
     columns = {field.name: field for field in holding.model._meta.concrete_fields}
-    for name in sorted(columns.keys() ^ holding.fields.keys()):
-        said = "is not in the personal data map of its module" if name in columns else "is no field, and is in the map"
-        yield Error(
-            f"{label}.{name} {said}.",
-            hint="Say what becomes of every concrete field: NOT_PERSONAL, EXPORTED, BLANKED, DELETED, replaced(…), …",
-            obj=_where(code),
-            id="modules.E014",
-        )
-    exported = {name for name, how in holding.fields.items() if how.is_exported}
     for name, how in holding.fields.items():
         problem = ""
-        if _is_erased(holding, name) and name not in exported and how.made_from not in exported:
-            problem = "is erased and never exported"
+        if _is_erased(holding, name) and not _is_told(name, holding.fields):
+            problem = _NEVER_EXPORTED
         elif how.erasure is not Erasure.KEPT and holding.kept:
             problem = "is erased, in rows that are kept as they are"
         elif how.erasure in (Erasure.BLANKED, Erasure.REPLACED) and holding.is_deleted:
@@ -89,12 +83,44 @@ def check_holding(code: str, holding: Holding) -> Iterator[CheckMessage]:
             except ImproperlyConfigured:
                 problem = "is blanked, and always says something"
         if problem:
-            yield Error(
-                f"{label}.{name} {problem}.",
-                hint="What is erased can be asked for first: export it, or say of what exported field it is made.",
-                obj=_where(code),
-                id="modules.E015",
-            )
+            yield _mistreated(code, holding.model, name, problem)
+
+
+def check_scattered(code: str, scattered: Scattered) -> Iterator[CheckMessage]:
+    """Yield the columns of tables to be looked through that nobody thought of, or that are erased, never exported."""
+    for model, fields in scattered.fields.items():
+        yield from _columns_of(code, model, fields)
+        for name, how in fields.items():
+            if how.erasure is not Erasure.KEPT and not _is_told(name, fields):
+                yield _mistreated(code, model, name, _NEVER_EXPORTED)
+
+
+def _columns_of(code: str, model: type[Model], fields: Mapping[str, Treatment]) -> Iterator[CheckMessage]:
+    """Yield the columns that are not in the map, and what is in the map and no column."""
+    columns = {field.name for field in model._meta.concrete_fields}
+    for name in sorted(columns ^ fields.keys()):
+        said = "is not in the personal data map of its module" if name in columns else "is no field, and is in the map"
+        yield Error(
+            f"{model._meta.label}.{name} {said}.",
+            hint="Say what becomes of every concrete field: NOT_PERSONAL, EXPORTED, BLANKED, DELETED, replaced(…), …",
+            obj=_where(code),
+            id="modules.E014",
+        )
+
+
+def _mistreated(code: str, model: type[Model], name: str, problem: str) -> CheckMessage:
+    return Error(
+        f"{model._meta.label}.{name} {problem}.",
+        hint="What is erased can be asked for first: export it, or say of what exported field it is made.",
+        obj=_where(code),
+        id="modules.E015",
+    )
+
+
+def _is_told(name: str, fields: Mapping[str, Treatment]) -> bool:
+    """Whether an export says what stands in the column, or what that is made from."""
+    made_from = fields[name].made_from
+    return fields[name].is_exported or (made_from in fields and fields[made_from].is_exported)
 
 
 def _is_erased(holding: Holding, name: str) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from itertools import chain, count, takewhile
+from itertools import count, takewhile
 from typing import Any
 
 from django.db import transaction
@@ -68,15 +68,30 @@ def _rename(runs: QuerySet[ImportRun]) -> None:
 
 
 def told(*, platform: Platform, sought: Sought) -> list[dict[str, Any]]:
-    """Return the cells of the rows that the platform's imports still hold on somebody, waiting or with errors."""
+    """Return what the platform's imports still hold on somebody, by the columns in which it stands.
+
+    Rows that wait and rows with errors, with what was said of these and what their file is called; then files that are
+    called by them.
+    """
     if sought.is_nobody:
         return []
     open_chunks = ImportChunk.objects.filter(run__platform=platform, run__status__in=ImportRun.OPEN).order_by("pk")
-    chunks = sought.looked_up(open_chunks, "rows").iterator(chunk_size=1)
-    waiting = (row["values"] for chunk in chunks for row in chunk.rows)
+    chunks = sought.looked_up(open_chunks, "rows").values_list("run", "rows").iterator(chunk_size=1)
     kept = sought.looked_up(BrokenRow.objects.filter(run__platform=platform), "values").order_by("run", "line")
-    broken = kept.values_list("values", flat=True).iterator(chunk_size=_READ_AT_ONCE)
-    return [values for values in chain(waiting, broken) if sought.is_in(values)]
+    broken = kept.values_list("run", "values", "errors").iterator(chunk_size=_READ_AT_ONCE)
+    waiting = ((run, row) for run, rows in chunks for row in rows)
+    found: list[tuple[Any, dict[str, Any]]] = [
+        *((run, {"rows": [row]}) for run, row in waiting if sought.is_in(row["values"])),
+        *((run, {"values": said, "errors": errors}) for run, said, errors in broken if sought.is_in(said)),
+    ]
+    names = _file_names(platform)
+    holding = {run for run, _ in found}
+    found += [(run, {}) for run, name in names.items() if run not in holding and sought.is_named(name)]
+    return [{"file_name": names[run], **said} for run, said in found]
+
+
+def _file_names(platform: Platform) -> dict[Any, str]:
+    return dict(ImportRun.objects.filter(platform=platform).order_by("created_at").values_list("pk", "file_name"))
 
 
 def lock_open_runs(platform: Platform) -> list[ImportRun]:
@@ -94,21 +109,23 @@ def lock_open_runs(platform: Platform) -> list[ImportRun]:
 def forget(*, platform: Platform, sought: Sought) -> int:
     """Have the platform's imports forget somebody; return how many rows said something of them.
 
-    Such a row stays to be counted, and says nothing any more: a waiting one is not written. A file that is called by
-    them is called so no more. Who holds locks on customers has called `lock_open_runs` before.
+    Such a row stays to be counted, and says nothing any more: a waiting one is not written. Its file, and one that is
+    called by them, is called by its format: what it was called may be their name. Who holds locks on customers has
+    called `lock_open_runs` before.
     """
     if sought.is_nobody:
         return 0
     waiting = ImportChunk.objects.filter(run__in=lock_open_runs(platform)).order_by("pk")
-    count = sum(_forget_in(chunk, sought) for chunk in sought.looked_up(waiting, "rows").iterator(chunk_size=1))
+    chunks = sought.looked_up(waiting, "rows").iterator(chunk_size=1)
+    forgotten = [chunk.run_id for chunk in chunks for _ in range(_forget_in(chunk, sought))]
     kept = sought.looked_up(BrokenRow.objects.filter(run__platform=platform), "values")
-    rows = kept.values_list("pk", "values").iterator(chunk_size=_READ_AT_ONCE)
-    found = [key for key, values in rows if sought.is_in(values)]
+    rows = kept.values_list("pk", "run", "values").iterator(chunk_size=_READ_AT_ONCE)
+    found = {key: run for key, run, values in rows if sought.is_in(values)}
     BrokenRow.objects.filter(pk__in=found).update(values={}, errors=[_FORGOTTEN.as_json()])
-    runs = ImportRun.objects.filter(platform=platform)
-    if named := [key for key, name in runs.values_list("pk", "file_name") if sought.is_named(name)]:
-        _rename(runs.filter(pk__in=named))
-    return count + len(found)
+    named = [run for run, name in _file_names(platform).items() if sought.is_named(name)]
+    if theirs := {*forgotten, *found.values(), *named}:
+        _rename(ImportRun.objects.filter(pk__in=theirs))
+    return len(forgotten) + len(found)
 
 
 def _forget_in(chunk: ImportChunk, sought: Sought) -> int:

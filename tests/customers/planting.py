@@ -11,7 +11,7 @@ from typing import Any
 from django.db import connection, models
 from phonenumber_field.modelfields import PhoneNumberField
 
-from customers.models import BrokenRow, Customer, ImportRun, Merge, PrivacyRequest, Tag
+from customers.models import BrokenRow, Customer, Merge, PrivacyRequest, Tag
 from modules import personal_data
 from modules.personal_data import Erasure, Holding, PlainEncoder, Treatment
 from platforms.models import Platform, Vendor
@@ -81,12 +81,17 @@ class Planted:
 
     def _plant_in_imports(self) -> None:
         """Plant a row that waits in a file and one that had an error: no column says whose those are."""
+        names = [f"{MARK}-{self.name}-{number}.csv" for number in (1, 2)] + [f"{self.email}.csv"]
         values = {"email": self.email.upper(), "first_name": f"{MARK}-{self.name}-in-a-file"}
-        run = ImportRunFactory(platform=self.platform, status=ImportRun.Status.CHECKED)
-        run.chunks.create(number=1, rows=[{"line": 3, "values": values, "faults": []}])
-        BrokenRow.objects.create(run=run, line=4, values=values, errors=[{"code": "x", "attr": None, "detail": MARK}])
-        self.told["customers.ImportRun"] = values
-        self.forgotten += values.values()
+        said = {"code": "x", "attr": "email", "detail": f"{MARK}-{self.name}-in-an-error"}
+        row = {"line": 3, "values": values, "faults": [said]}
+        waiting, broken, _ = (ImportRunFactory(platform=self.platform, file_name=name) for name in names)
+        waiting.chunks.create(number=1, rows=[row])
+        BrokenRow.objects.create(run=broken, line=4, values=values, errors=[said])
+        self.told["customers.ImportChunk"] = {"file_name": names[0], "rows": [row]}
+        self.told["customers.BrokenRow"] = {"file_name": names[1], "values": values, "errors": [said]}
+        self.told["customers.ImportRun"] = {"file_name": names[2]}
+        self.forgotten += [*names, *values.values(), said["detail"]]
 
     def _value(self, column: Any, how: Treatment) -> Any:
         if column.is_relation:

@@ -135,6 +135,40 @@ def test_forget__file_that_is_called_by_them__is_called_so_no_more(
     assert [run.file_name for run in (named, other, foreign)] == ["customers.csv", "2026-03-16.csv", name]
 
 
+def test_told_and_forgotten__of_files_and_rows__is_the_same_and_nothing_of_others(
+    shop: Platform, tidewater: Platform, ann: User
+) -> None:
+    theirs, others = ({"email": f"c{number}@@example.com", "last_name": f"C-{number}"} for number in (20, 21))
+    rows = [{**theirs, "address_line2": "c20@example.com"}, others]
+    options = {"checks_first": False, "match": Match.EMAIL}
+    broken = worked(begin(shop, ann, table(rows), file_name="Mae and Bo.csv", **options))
+    without = worked(begin(shop, ann, table([others]), file_name="Bo.csv", **options))
+    named = worked(begin(shop, ann, table([others]), file_name="C20@example.com.xlsx.csv", **options))
+    foreign = worked(begin(tidewater, ann, table(rows), file_name="Mae.csv", **options))
+    sought = imports.Sought.by(emails=["c20@example.com"])
+    kept = broken.broken_rows.first()
+    assert kept is not None
+    assert kept.errors
+    assert imports.told(platform=shop, sought=sought) == [
+        {"file_name": "Mae and Bo.csv", "values": kept.values, "errors": kept.errors},
+        {"file_name": "C20@example.com.xlsx.csv"},
+    ]
+    assert imports.forget(platform=shop, sought=sought) == 1
+    names = [ImportRun.objects.get(pk=run.pk).file_name for run in (broken, without, named, foreign)]
+    assert names == ["customers.csv", "Bo.csv", "customers.csv", "Mae.csv"]
+    assert imports.told(platform=shop, sought=sought) == []
+
+
+def test_forget__file_whose_waiting_row_is_theirs__is_called_so_no_more(shop: Platform, ann: User) -> None:
+    run = worked(begin(shop, ann, table(people(3)), file_name="Mae.csv"))
+    sought = imports.Sought.by(refs=["C-2"])
+    [said] = imports.told(platform=shop, sought=sought)
+    assert (said["file_name"], [row["values"]["external_ref"] for row in said["rows"]]) == ("Mae.csv", ["C-2"])
+    assert imports.forget(platform=shop, sought=sought) == 1
+    run.refresh_from_db()
+    assert run.file_name == "customers.csv"
+
+
 def test_forget__nobody__does_nothing(checked: ImportRun, untouched: Untouched) -> None:
     with untouched():
         assert imports.forget(platform=checked.platform, sought=imports.Sought.by()) == 0

@@ -67,7 +67,11 @@ def put(run: ImportRun, rows: list[dict[str, str]]) -> None:
 def test_sought__however_a_cell_says_it__is_found_and_forgotten(row: dict[str, str], run: ImportRun) -> None:
     put(run, [{"locale": "de", **row}])
     assert SOUGHT.is_in(row)
-    assert imports.told(platform=run.platform, sought=SOUGHT) == [{"locale": "de", **row}] * 2
+    values = {"locale": "de", **row}
+    assert imports.told(platform=run.platform, sought=SOUGHT) == [
+        {"file_name": "customers.csv", "rows": [{"line": 2, "values": values, "faults": []}]},
+        {"file_name": "customers.csv", "values": values, "errors": []},
+    ]
     assert imports.forget(platform=run.platform, sought=SOUGHT) == 2
     assert (run.broken_rows.get().values, run.chunks.get().rows[0]["values"]) == ({}, {})
 

@@ -57,9 +57,12 @@ def ask(planted: Planted, kind: str = "erasure") -> PrivacyRequest:
 def test_planting__every_table_and_column_of_every_map__is_in_it(planted: Planted) -> None:
     holdings = [(code, holding) for code, one in maps().items() for holding in one.holdings]
     assert {code for code, _ in holdings} >= {"customers", "subscriptions"}
-    scattered = {"customers.ImportRun"}
-    assert {one.models[0]._meta.label for found in maps().values() for one in found.scattered} == scattered
-    assert planted.told.keys() == {holding.model._meta.label for _, holding in holdings} | scattered
+    scattered = [one for found in maps().values() for one in found.scattered]
+    looked_through = {model._meta.label: how for one in scattered for model, how in one.fields.items()}
+    assert looked_through.keys() == {"customers.ImportRun", "customers.ImportChunk", "customers.BrokenRow"}
+    assert planted.told.keys() == {holding.model._meta.label for _, holding in holdings} | looked_through.keys()
+    for label, fields in looked_through.items():
+        assert planted.told[label].keys() >= {name for name, how in fields.items() if how.is_exported}, label
     for _, holding in holdings:
         told = planted.told[holding.model._meta.label]
         assert told.keys() == {name for name, how in holding.fields.items() if how.is_exported}

@@ -24,8 +24,10 @@ from modules.personal_data import (
     NOT_PERSONAL,
     Holding,
     PersonalDataMap,
+    Scattered,
     Treatment,
     blank_of,
+    each,
     made_from,
     replaced,
 )
@@ -33,6 +35,7 @@ from modules.personal_data_checks import (
     check_holding,
     check_map,
     check_personal_data,
+    check_scattered,
     check_tables,
     models_of,
 )
@@ -148,6 +151,42 @@ def test_check__ports_not_from_the_map__refused(offers: dict[str, str], ports_re
         f"Module subscriptions does not provide {port} from its personal data map." for port in ports_refused
     ]
     assert {error.id for error in errors} <= {"modules.E016"}
+
+
+def scattered(**treatments: Treatment) -> Scattered:
+    return Scattered(
+        name="scraps",
+        fields={Subscription: {**each(NOT_PERSONAL, *without("what")), "what": BLANKED, **treatments}},
+        export=lambda platform, person: [],
+        forget=lambda platform, person: 0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "message", "number"),
+    [
+        (
+            replace(scattered(), fields={Subscription: without("email")}),
+            "email is not in the personal data map of its module.",
+            "E014",
+        ),
+        (scattered(nickname=BLANKED), "nickname is no field, and is in the map.", "E014"),
+        (scattered(email=SECRETLY), "email is erased and never exported.", "E015"),
+    ],
+)
+def test_check__columns_of_what_is_scattered__refused_with_a_cure(said: Scattered, message: str, number: str) -> None:
+    assert list(check_scattered("subscriptions", scattered(since=BLANKED))) == []
+    [error] = check_scattered("subscriptions", said)
+    assert (error.msg, error.id) == (f"subscriptions.Subscription.{message}", f"modules.{number}")
+    assert (error.hint or "", error.obj) > ("", "subscriptions (personal_data.py)")
+
+
+def test_check__scattered_tables__are_those_of_the_map() -> None:
+    assert list(check_tables("subscriptions", PersonalDataMap(scattered=(scattered(),)), [Subscription])) == []
+    [error] = check_tables(
+        "subscriptions", PersonalDataMap(holdings=(HOLDING,), scattered=(scattered(),)), [Subscription]
+    )
+    assert error.msg == "subscriptions.Subscription stands in the personal data map of subscriptions twice."
 
 
 def test_holding__of_nobody__cannot_be_declared() -> None:
