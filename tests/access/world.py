@@ -236,9 +236,13 @@ def everything() -> dict[str, list[dict[str, Any]]]:
 
 
 def _read() -> dict[str, list[dict[str, Any]]]:
+    # But when a token was last used: that is kept of refused requests, too, once in five minutes.
     ours = {"platforms", "modules", *(definition.code for definition in registry)}
     return {
-        model._meta.label: list(model._base_manager.order_by("pk").values())
+        model._meta.label: [
+            {name: value for name, value in row.items() if name != "last_used_at"}
+            for row in model._base_manager.order_by("pk").values()
+        ]
         for model in apps.get_models()
         if model._meta.app_label in ours
     }
