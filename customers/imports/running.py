@@ -1,6 +1,7 @@
 """An import from its beginning to its end. Its state moves here, and nowhere else."""
 
 import json
+import random
 import time
 from dataclasses import dataclass
 from datetime import timedelta
@@ -140,7 +141,8 @@ def _take_next(key: str) -> ImportRun | None:
             is_passing = is_busy(error) or (isinstance(error, IntegrityError) and points_nowhere(error))
             if not is_passing or attempt == _TRIES - 1:
                 raise
-            time.sleep(0.1 * 2**attempt)
+            # Not both after the same time: two that stood in each other's way would do so again.
+            time.sleep(0.1 * 2**attempt * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
     return None
 
 

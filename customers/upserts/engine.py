@@ -15,6 +15,8 @@ from platforms.models import Platform
 
 # Rows that are judged and written together.
 MAX_ROWS = 500
+# Row by row takes long, while others wait for what is locked: it is the last that is tried.
+_TOGETHER = 2
 
 
 def upsert(
@@ -58,12 +60,15 @@ def upsert(
             for verdict in verdicts
         ]
 
-    try:
-        with transaction.atomic():
-            return take(rows)
-    except IntegrityError:
-        # One of them collides with what somebody else has just made: row by row it shows which.
-        return [_alone(row, take) for row in rows]
+    for _ in range(_TOGETHER):
+        try:
+            with transaction.atomic():
+                return take(rows)
+        except IntegrityError:
+            # One of them collides with what somebody else has just made, and is there to be found the next time.
+            continue
+    # Or not, as it is in the way by another key: row by row it shows which.
+    return [_alone(row, take) for row in rows]
 
 
 def _alone(row: Row, take: Any) -> Result:
