@@ -15,4 +15,6 @@ def _begins(**kwargs: object) -> None:
 if __name__ == "__main__":
     connection_created.connect(_begins, dispatch_uid="announcing")
     execute_from_command_line(sys.argv)
+    # What the command said goes first, also where Python keeps it until the end.
+    sys.stdout.flush()
     os.write(1, b"done\n")
