@@ -95,6 +95,9 @@ DATABASE_TIMEOUTS_SECONDS = {
     "idle_in_transaction_session_timeout": env.int("DATABASE_IDLE_TIMEOUT", default=60),
 }
 DATABASE_TIMEOUTS = env.bool("DATABASE_TIMEOUTS", default=True)
+# A row by its key costs little more than the next one, as on any disk without moving parts. PostgreSQL's own guess is
+# that it costs four times as much, by which it reads a million customers to find a thousand.
+_PLANNER = "-c random_page_cost=1.1"
 
 
 def database(url: str) -> dict[str, Any]:
@@ -117,7 +120,7 @@ def database(url: str) -> dict[str, Any]:
             limits = [f"-c {name}={seconds}s" for name, seconds in DATABASE_TIMEOUTS_SECONDS.items()]
             options = settings.setdefault("OPTIONS", {})
             # What the URL itself says comes last, and so counts.
-            options["options"] = " ".join([*limits, options.get("options", "")]).strip()
+            options["options"] = " ".join([*limits, _PLANNER, options.get("options", "")]).strip()
     return settings
 
 

@@ -145,7 +145,8 @@ def idle_in_a_transaction(cursor, seconds):
 
 def test_timeouts__of_postgresql__are_in_its_options():
     default = database("postgresql://u@h/n")["OPTIONS"]["options"]
-    assert default == "-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s"
+    limits = "-c statement_timeout=30s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s"
+    assert default == f"{limits} -c random_page_cost=1.1"
     own = database("postgresql://u@h/n?options=-c%20lock_timeout%3D1s")["OPTIONS"]["options"]
     assert own == f"{default} -c lock_timeout=1s"
 
