@@ -5,10 +5,10 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from customers import consents, imports, retention
+from customers import consents, imports
 from customers.definition import CustomersConfig
 from customers.models import ConsentRecord, PrivacyRequest
-from modules import gate
+from modules import gate, ports
 from modules.ports import Finding, Level
 from platforms.models import Platform
 
@@ -37,7 +37,7 @@ def erasures(platform: Platform) -> Finding:
 
 def notices(platform: Platform) -> Finding:
     """Return whether somebody sends the notices without which no inactive customer is erased."""
-    if gate.config_of(platform, CustomersConfig).inactive_months and retention.is_nobody_told(platform):
+    if gate.config_of(platform, CustomersConfig).inactive_months and not ports.NOTIFY.is_served_on(platform):
         detail = "No module sends the notices of retention: inactive customers are kept."
         return Finding(code="nobody_told", level=Level.WARNING, detail=detail)
     return Finding(code="notices", level=Level.OK)
@@ -45,7 +45,7 @@ def notices(platform: Platform) -> Finding:
 
 def confirmations(platform: Platform) -> Finding:
     """Return whether somebody sends the mails without which no consent that has to be confirmed ever counts."""
-    if consents.has_to_be_confirmed(platform, ConsentRecord.Channel.EMAIL) and retention.is_nobody_told(platform):
+    if consents.has_to_be_confirmed(platform, ConsentRecord.Channel.EMAIL) and not ports.NOTIFY.is_served_on(platform):
         detail = "No module sends the mails that ask to confirm a consent: no new one to e-mail counts."
         return Finding(code="nobody_asked", level=Level.WARNING, detail=detail)
     return Finding(code="confirmations", level=Level.OK)

@@ -54,11 +54,6 @@ def why_not(request: PrivacyRequest, person: Iterable[Customer]) -> PrivacyReque
     return PrivacyRequest.CalledOff.ACTIVE_AGAIN if is_back else None
 
 
-def is_nobody_told(platform: Platform) -> bool:
-    """Whether nobody sends messages on the platform: then nobody is given notice, or asked to confirm a consent."""
-    return ports.NOTIFY.on(platform) is ports.NOTIFY.null
-
-
 @transaction.atomic
 def give_notice(platform: Platform) -> int:
     """Give notice to those who were inactive for longer than the platform keeps them; return to how many.

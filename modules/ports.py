@@ -42,6 +42,10 @@ class Port(Generic[P]):
                     return cast(P, import_string(offer.provider))
         return self.null
 
+    def is_served_on(self, platform: Platform) -> bool:
+        """Whether a module serves it on the platform, so that what is asked of it is done."""
+        return self.on(platform) is not self.null
+
 
 @dataclass(frozen=True, slots=True)
 class CollectingPort(Generic[P]):

@@ -12,10 +12,10 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
-from customers import consents, retention, services
+from customers import consents, services
 from customers.models import ConsentRecord, Customer
 from modules.admin.bases import ModuleModelAdmin
-from modules.ports import MARKETING
+from modules.ports import MARKETING, NOTIFY
 from platforms.access import Actor
 from platforms.conflicts import Conflict
 from platforms.validators import validate_code, validate_name
@@ -110,7 +110,7 @@ class ConsentPages(ModuleModelAdmin):
         told = f"Recorded: {line}."
         if not line.needs_confirmation:
             messages.success(request, told)
-        elif retention.is_nobody_told(customer.platform):
+        elif not NOTIFY.is_served_on(customer.platform):
             why = f"it would have to be confirmed from {customer.email}, and {_NOBODY_ASKS}"
             messages.warning(request, f"{told} It does not count: {why}.")
         else:
@@ -140,7 +140,7 @@ class ConsentPages(ModuleModelAdmin):
             "customer": customer,
             "form": form,
             "back": back,
-            "nobody_asks": _NOBODY_ASKS if retention.is_nobody_told(customer.platform) else "",
+            "nobody_asks": "" if NOTIFY.is_served_on(customer.platform) else _NOBODY_ASKS,
             "is_to_be_confirmed": consents.has_to_be_confirmed(customer.platform, ConsentRecord.Channel.EMAIL),
             "trail": [
                 {"text": "Customers", "url": reverse("admin:customers_customer_changelist")},
