@@ -116,8 +116,7 @@ def _added_to(kept: Customer) -> set[str]:
 
 
 def _newest(customer: Customer) -> dict[tuple[str, str], ConsentRecord]:
-    lines = ConsentRecord.objects.filter(customer=customer)
-    return {_key(line): line for line in consents.newest(lines)}
+    return {_key(line): line for line in consents.standing(customer)}
 
 
 def _owns(customer: Customer, result: Customer, channel: str) -> bool:
