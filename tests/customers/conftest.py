@@ -84,3 +84,12 @@ def untouched(db: None) -> Untouched:
         assert rows() == before
 
     return guard
+
+
+@pytest.fixture
+def old(maelle: Customer) -> Customer:
+    """Another profile of Maëlle's, merged into hers; with a note."""
+    old = CustomerFactory(platform=maelle.platform, email="old@example.com", first_name="Maëlle")
+    NoteFactory(customer=old)
+    Customer.objects.filter(pk=old.pk).update(status="merged", merged_into=maelle)
+    return Customer.objects.get(pk=old.pk)
